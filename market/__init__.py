@@ -1,0 +1,1 @@
+"""Smart Ekonomi: registry, charges, payments and prices of traditional markets."""
