@@ -1,0 +1,1 @@
+"""Users, roles, sessions and tokens. Owns who may call what; never knows a feature."""

@@ -1,0 +1,203 @@
+"""Signing in, sessions, tokens, grants. A failed sign-in is a returned outcome, because it must be committed."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pwdlib import PasswordHash
+from sqlalchemy import delete, select, update
+from sqlmodel import Session
+
+from market import audit, clock
+from market.auth.models import ApiToken, LoginSession, Role, RoleGrant, SignInFailure, UserAccount
+from market.auth.principal import Grant, Principal
+from market.errors import Conflict, Invalid, NotFound
+from market.words import Message, N_, say
+
+SESSION_LIFE = timedelta(hours=12)
+TOKEN_LIFE = timedelta(days=90)
+SHORTEST_PASSWORD = 12
+FREE_FAILURES = 5
+_hasher = PasswordHash.recommended()
+# Verified against when the user name is unknown, so that the answer takes as long.
+_DUMMY_HASH = _hasher.hash(secrets.token_hex(16))
+
+
+class UserExists(Conflict):
+    message = N_("Nama pengguna {username} sudah dipakai.")
+
+
+class WeakPassword(Invalid):
+    message = N_("Kata sandi terlalu lemah.")
+
+
+class UserUnknown(NotFound):
+    message = N_("Pengguna {username} tidak ditemukan.")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What a sign-in attempt came to: a token to put in the cookie, or a refusal to show."""
+
+    token: str | None
+    refusal: Message | None = None
+
+
+def digest(token: str) -> str:
+    """What is kept of a random token. Tokens hold 256 random bits, so a plain SHA-256 suffices."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def add_user(
+    session: Session, username: str, *, name: str, password: str | None, by: Principal, vendor_id: int | None = None
+) -> UserAccount:
+    """Create a person who may sign in. Raises UserExists, WeakPassword."""
+    if session.execute(select(UserAccount.id).where(UserAccount.username == username)).first():
+        raise UserExists(username=username, fields={"username": say(N_("Sudah dipakai."))})
+    user = UserAccount(
+        username=username,
+        name=name,
+        password_hash=hash_password(password, username) if password else None,
+        vendor_id=vendor_id,
+    )
+    session.add(user)
+    session.flush()
+    audit.record(session, by, "user.add", "user", str(user.id), after={"username": username})
+    return user
+
+
+def hash_password(password: str, username: str = "") -> str:
+    """Argon2id. Refuses short ones, the user's own name, and one character over and over."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise WeakPassword(fields={"password": say(N_("Paling sedikit {n} huruf."), n=SHORTEST_PASSWORD)})
+    if len(set(password)) < 5 or (username and username.lower() in password.lower()):
+        raise WeakPassword(fields={"password": say(N_("Terlalu mudah ditebak."))})
+    return _hasher.hash(password)
+
+
+def grant(
+    session: Session,
+    username: str,
+    role: Role,
+    *,
+    by: Principal,
+    operator_id: str | None = None,
+    market_id: str | None = None,
+    valid_from: date | None = None,
+    valid_until: date | None = None,
+    deputy_for: int | None = None,
+) -> RoleGrant:
+    """Give a role, at an operator, a market or everywhere, from a day on; with an end for a deputy."""
+    user = find_user(session, username)
+    row = RoleGrant(
+        user_id=user.id or 0,
+        role=role,
+        operator_id=operator_id,
+        market_id=market_id,
+        valid_from=valid_from or clock.today(),
+        valid_until=valid_until,
+        deputy_for=deputy_for,
+        granted_by=by.user_id,
+    )
+    session.add(row)
+    session.flush()
+    after = {"role": str(role), "operator": operator_id, "market": market_id, "until": str(valid_until or "")}
+    audit.record(session, by, "role.grant", "user", str(user.id), market_id=market_id, after=after)
+    return row
+
+
+def find_user(session: Session, username: str) -> UserAccount:
+    user = session.execute(select(UserAccount).where(UserAccount.username == username)).scalar_one_or_none()
+    if user is None:
+        raise UserUnknown(username=username)
+    return user
+
+
+def sign_in(session: Session, username: str, password: str, *, address: str, agent: str = "") -> SignIn:
+    """Check a password. Slows down per user name *and* address: a stranger cannot lock out an officer elsewhere."""
+    moment = clock.now()
+    key = digest(f"{username.lower()}|{address}")
+    failure = session.get(SignInFailure, key)
+    if failure and failure.retry_at > moment:
+        seconds = int((failure.retry_at - moment).total_seconds()) + 1
+        return SignIn(None, say(N_("Terlalu banyak percobaan. Tunggu {seconds} detik, lalu coba lagi."), seconds=seconds))
+    user = session.execute(select(UserAccount).where(UserAccount.username == username)).scalar_one_or_none()
+    known = user.password_hash if user and user.active and user.password_hash else None
+    if not _hasher.verify(password, known or _DUMMY_HASH) or user is None or known is None:
+        count = failure.failures + 1 if failure else 1
+        wait = timedelta(seconds=min(2 ** (count - FREE_FAILURES), 900) if count >= FREE_FAILURES else 0)
+        session.merge(SignInFailure(key=key, failures=count, retry_at=moment + wait))
+        audit.record(session, Principal.nobody(), "sign_in.refused", "user", str(user.id) if user else "unknown")
+        return SignIn(None, say(N_("Nama pengguna atau kata sandi tidak cocok.")))
+    session.execute(delete(SignInFailure).where(SignInFailure.key == key))
+    return SignIn(open_session(session, user, agent=agent))
+
+
+def open_session(session: Session, user: UserAccount, *, agent: str = "") -> str:
+    """Start a session and return its token, the only time it is in clear."""
+    token = secrets.token_urlsafe(32)
+    moment = clock.now()
+    session.add(
+        LoginSession(
+            token_hash=digest(token),
+            user_id=user.id or 0,
+            created_at=moment,
+            expires_at=moment + SESSION_LIFE,
+            agent=agent[:200],
+        )
+    )
+    session.flush()
+    return token
+
+
+def close_session(session: Session, token: str) -> None:
+    """Sign out: the session is revoked, not forgotten."""
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.token_hash == digest(token), LoginSession.revoked_at.is_(None))  # type: ignore[union-attr]
+        .values(revoked_at=clock.now())
+    )
+
+
+def add_token(session: Session, username: str, *, name: str, by: Principal, life: timedelta = TOKEN_LIFE) -> str:
+    """A token for a program, shown once."""
+    user = find_user(session, username)
+    token = secrets.token_urlsafe(32)
+    moment = clock.now()
+    session.add(
+        ApiToken(
+            token_hash=digest(token), user_id=user.id or 0, name=name, created_at=moment, expires_at=moment + life
+        )
+    )
+    session.flush()
+    audit.record(session, by, "token.add", "user", str(user.id), after={"name": name})
+    return token
+
+
+def principal_of(session: Session, token: str, kind: type[LoginSession] | type[ApiToken]) -> Principal | None:
+    """Who holds this token now, with their roles of today; None when it is unknown, expired or revoked."""
+    moment = clock.now()
+    user = session.execute(
+        select(UserAccount)
+        .join(kind, kind.user_id == UserAccount.id)  # type: ignore[arg-type]
+        .where(kind.token_hash == digest(token), kind.revoked_at.is_(None), kind.expires_at > moment)  # type: ignore[union-attr,arg-type]
+        .where(UserAccount.active)
+    ).scalar_one_or_none()
+    return principal_for(session, user) if user else None
+
+
+def principal_for(session: Session, user: UserAccount) -> Principal:
+    """A user with the grants that hold today; an operator's grant covers each of its markets."""
+    day = clock.today()
+    rows = session.execute(
+        select(RoleGrant.role, RoleGrant.operator_id, RoleGrant.market_id).where(
+            RoleGrant.user_id == user.id,
+            RoleGrant.valid_from <= day,
+            (RoleGrant.valid_until.is_(None)) | (RoleGrant.valid_until > day),  # type: ignore[union-attr,operator]
+        )
+    ).all()
+    grants = [Grant(Role(role), operator, market) for role, operator, market in rows]
+    if user.vendor_id is not None:
+        grants.append(Grant(Role.vendor, None, None))
+    return Principal.of(session, user.id or 0, user.name, grants, vendor_id=user.vendor_id)

@@ -1,0 +1,107 @@
+"""The Jinja environment and `render`: a template and one frozen, typed page."""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from market import installation
+from market.auth.principal import Principal
+from market.database import get_engine, session_scope
+from market.settings import get_settings
+from market.web import words
+from market.web.i18n import gettext, language, ngettext, translate
+
+ROOT = Path(__file__).resolve().parents[2]
+FLASH = "flash"
+
+
+def _environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
+    )
+    env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.filters.update(
+        rp=words.money,
+        number=words.number,
+        day=words.day,
+        day_short=words.day_short,
+        weekday=words.weekday,
+        month=words.month,
+        time=words.time_of,
+        ago=words.ago,
+        say=translate,
+    )
+    env.globals.update(static=static, development=not get_settings().production)
+    return env
+
+
+@lru_cache
+def environment() -> Environment:
+    """The one environment; also used to render without a request (print jobs, the static site)."""
+    return _environment()
+
+
+@lru_cache
+def static(path: str) -> str:
+    """The address of a file under static/, with a version so that it can be cached for ever."""
+    content = (ROOT / "static" / path).read_bytes()
+    return f"/static/{path}?v={hashlib.sha256(content).hexdigest()[:10]}"
+
+
+def render(request: Request, template: str, page: Any, status: int = 200, **headers: str) -> HTMLResponse:
+    """Answer with a page. `page` is a frozen dataclass; a name the template misses fails, here and in a test."""
+    flash = request.cookies.get(FLASH)
+    html = environment().get_template(template).render(
+        page=page,
+        request=request,
+        by=getattr(request.state, "principal", None) or Principal.nobody(),
+        lang=language(),
+        flash=_unwrap(flash),
+        sample_data=sample_data(request),
+        url_with=lambda **changes: url_with(request, **changes),
+    )
+    response = HTMLResponse(html, status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    if flash:
+        response.delete_cookie(FLASH)
+    return response
+
+
+def sample_data(request: Request) -> bool:
+    """Whether this installation holds the demo city; asked of the database once."""
+    state = request.app.state
+    if not hasattr(state, "sample_data"):
+        with session_scope(get_engine(request), write=False) as session:
+            state.sample_data = installation.get(session, installation.SAMPLE_DATA) == "yes"
+    return bool(state.sample_data)
+
+
+def url_with(request: Request, **changes: Any) -> str:
+    """This page's address with some of its query changed; None removes a name."""
+    query = {k: v for k, v in request.query_params.multi_items() if k not in changes}
+    query |= {k: str(v) for k, v in changes.items() if v is not None}
+    return f"{request.url.path}?{urlencode(query)}" if query else request.url.path
+
+
+def wrap(sentence: str) -> str:
+    """A flash message as a cookie value (cookies are ASCII)."""
+    return json.dumps(sentence).encode().hex()
+
+
+def _unwrap(value: str | None) -> str | None:
+    try:
+        sentence = json.loads(bytes.fromhex(value)) if value else None
+    except ValueError:
+        return None
+    return sentence if isinstance(sentence, str) else None
