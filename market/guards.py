@@ -6,7 +6,7 @@ with what is declared and tries each forbidden write. Each feature has its secti
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
 
@@ -74,16 +74,21 @@ append_only("price", "price_correction", "publication")
 
 def install(connection: Connection) -> None:
     """Drop and create every rule, in the caller's transaction."""
+    tables = set(inspect(connection).get_table_names())
     if connection.dialect.name == "postgresql":
         for function in POSTGRESQL_FUNCTIONS:
             connection.execute(text(function))
         for rule in GUARDS:
+            if rule.table not in tables:
+                continue
             if rule.postgresql:
                 connection.execute(text(f"DROP TRIGGER IF EXISTS {rule.name} ON {rule.table}"))
             for statement in rule.postgresql:
                 connection.exec_driver_sql(statement)
         return
     for rule in GUARDS:
+        if rule.table not in tables:
+            continue
         connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {rule.name}")
         for statement in rule.sqlite:
             connection.exec_driver_sql(statement)

@@ -1,0 +1,70 @@
+"""create_app: engine, handlers, middleware, routers. A table of contents."""
+
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from market import health, tables as tables
+from market.auth import pages as auth_pages
+from market.database import make_engine
+from market.settings import Settings, get_settings
+from market.web import problems
+from market.web.i18n import LanguageMiddleware
+from market.web.render import ROOT
+from market.web.security import SecurityMiddleware
+
+FEATURES = ("vendors", "dues", "payments", "pricing", "collection", "desk", "monitor")
+
+
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
+    """The whole application over one database."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="Smart Ekonomi",
+        version="1",
+        summary="Pasar rakyat: registry, charges, payments, prices",
+        docs_url="/api/docs" if not settings.production else None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.engine = engine or make_engine(settings.database_url)
+    problems.install(app)
+    app.include_router(health.router)
+    app.include_router(auth_pages.router)
+    for feature in FEATURES:
+        for part in ("api", "pages", "webhooks", "pay"):
+            if module := _module(f"market.{feature}.{part}"):
+                app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    app.add_middleware(LanguageMiddleware)
+    app.add_middleware(SecurityMiddleware, https=settings.production)
+    return app
+
+
+def create() -> ASGIApp:
+    """What a server loads: the application behind the pages that are answered from memory."""
+    app = create_app()
+    if module := _module("market.pricing.hot"):
+        wrapped: ASGIApp = module.HotPages(app)
+        return wrapped
+    return app
+
+
+def _module(name: str) -> ModuleType | None:
+    try:
+        return import_module(name) if find_spec(name) else None
+    except ModuleNotFoundError:
+        return None
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.engine.dispose()

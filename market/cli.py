@@ -1,0 +1,81 @@
+"""The `market` command: one verb per job. Each feature's verbs stand in its commands.py; this is the table of contents."""
+
+from argparse import ArgumentParser, Namespace
+from importlib import import_module
+from importlib.util import find_spec
+
+from sqlalchemy import Engine
+
+from market import audit, migrate
+from market.auth import commands as auth_commands
+from market.console import Commands, Out, execute
+
+FEATURES = ("vendors", "dues", "ledger", "payments", "pricing", "collection", "desk", "demo", "sandbox")
+
+
+def main(argv: list[str] | None = None, engine: Engine | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    parser = ArgumentParser(prog="market", description="Smart Ekonomi: the market office's command line")
+    commands = Commands(parser)
+    add(commands)
+    auth_commands.add(commands)
+    for feature in FEATURES:
+        name = f"market.{feature}.commands"
+        if find_spec(f"market.{feature}") and find_spec(name):
+            import_module(name).add(commands)
+    return execute(parser, argv, engine)
+
+
+def add(commands: Commands) -> None:
+    """The verbs of the house itself."""
+    serve = commands.verb("serve", run_server, "Serve pages and API")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--workers", type=int, default=1)
+    commands.group("db", "The database").verb("upgrade", upgrade, "Migrate to the newest schema, re-create triggers")
+    jobs = commands.group("jobs", "Background work").verb("run", run_jobs, "Work off jobs until stopped")
+    jobs.add_argument("--once", action="store_true", help="work off what is due now, then stop")
+    commands.group("audit", "The audit log").verb("verify", verify_audit, "Recompute every chain")
+
+
+def run_server(args: Namespace, out: Out) -> None:
+    # Imported here: a server is not needed to import a spreadsheet.
+    import uvicorn
+
+    uvicorn.run(
+        "market.app:create",
+        factory=True,
+        host=args.host,
+        port=args.port,
+        workers=args.workers,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def upgrade(args: Namespace, out: Out) -> None:
+    migrate.upgrade(out.engine)
+    out.result({"revision": migrate.head()})
+
+
+def run_jobs(args: Namespace, out: Out) -> None:
+    import time
+
+    from market.app import create_app
+    from market.jobs import service as jobs
+
+    create_app(engine=out.engine)  # registers every feature's handlers
+    done = jobs.run_due(out.engine)
+    while not args.once:
+        time.sleep(2)
+        done += jobs.run_due(out.engine)
+    out.result({"jobs": done})
+
+
+def verify_audit(args: Namespace, out: Out) -> None:
+    with out.session() as session:
+        audit.seal(session)
+        verdict = audit.verify(session)
+    out.result({"ok": verdict.ok, "sealed": verdict.sealed, "broken": verdict.broken}, ok=verdict.ok)

@@ -1,0 +1,17 @@
+"""Imports every models module, so that the metadata is complete."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from sqlmodel import SQLModel
+
+import market.audit
+import market.auth.models
+import market.installation
+import market.jobs.models
+
+for feature in ("ledger", "calendar", "vendors", "dues", "payments", "pricing", "collection", "desk"):
+    if find_spec(f"market.{feature}") and find_spec(f"market.{feature}.models"):
+        import_module(f"market.{feature}.models")
+
+metadata = SQLModel.metadata
