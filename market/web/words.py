@@ -58,12 +58,13 @@ def ago(value: datetime) -> str:
     gone: timedelta = clock.now() - value
     minutes = int(gone.total_seconds() // 60)
     if minutes < 60:
-        n, one, many = max(minutes, 0), "%(n)s menit lalu", "%(n)s menit lalu"
-    elif minutes < 60 * 48:
-        n, one, many = minutes // 60, "%(n)s jam lalu", "%(n)s jam lalu"
-    else:
-        n, one, many = minutes // 1440, "%(n)s hari lalu", "%(n)s hari lalu"
-    return ngettext(one, many, n) % {"n": n}
+        n = max(minutes, 0)
+        return ngettext("%(n)s menit lalu", "%(n)s menit lalu", n) % {"n": n}
+    if minutes < 60 * 48:
+        n = minutes // 60
+        return ngettext("%(n)s jam lalu", "%(n)s jam lalu", n) % {"n": n}
+    n = minutes // 1440
+    return ngettext("%(n)s hari lalu", "%(n)s hari lalu", n) % {"n": n}
 
 
 def _date(value: date) -> date:
