@@ -1,7 +1,7 @@
 """create_app: engine, handlers, middleware, routers. A table of contents."""
 
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from market import health, tables as tables
+from market import health
+from market import schedule as schedule
+from market import tables as tables
 from market.auth import pages as auth_pages
 from market.database import make_engine
 from market.settings import Settings, get_settings
@@ -20,6 +22,7 @@ from market.web.i18n import LanguageMiddleware
 from market.web.render import ROOT
 from market.web.security import SecurityMiddleware
 
+LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
 FEATURES = ("vendors", "dues", "payments", "pricing", "collection", "desk", "monitor")
 
 
@@ -33,6 +36,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         docs_url="/api/docs" if not settings.production else None,
         redoc_url=None,
         lifespan=_lifespan,
+        max_body_size=LARGEST_BODY,
     )
     app.state.engine = engine or make_engine(settings.database_url)
     problems.install(app)

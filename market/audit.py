@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Index, Text, select
-from sqlmodel import Field, Session, SQLModel
+from sqlmodel import Field, Session, SQLModel, col
 
 from market import clock
 from market.database import BigKey, UTCDateTime
@@ -96,9 +96,9 @@ def seal(session: Session) -> int:
     """Chain what is not chained yet, and say how many entries that was. One sealer at a time wins by the key."""
     waiting = session.execute(
         select(AuditEntry)
-        .outerjoin(AuditSeal, AuditSeal.entry_id == AuditEntry.id)  # type: ignore[arg-type]
-        .where(AuditSeal.entry_id.is_(None))  # type: ignore[attr-defined]
-        .order_by(AuditEntry.market_id, AuditEntry.id)  # type: ignore[arg-type]
+        .outerjoin(AuditSeal, col(AuditSeal.entry_id) == col(AuditEntry.id))
+        .where(col(AuditSeal.entry_id).is_(None))
+        .order_by(col(AuditEntry.market_id), col(AuditEntry.id))
     ).scalars()
     tips: dict[str, tuple[int, str]] = {}
     count = 0
@@ -123,15 +123,15 @@ def verify(session: Session) -> Verdict:
         if entry is None or seal_row.position != position + 1 or _link(previous, entry) != seal_row.hash:
             broken.append(f"{seal_row.market_id}#{seal_row.position}")
         expected[seal_row.market_id] = (seal_row.position, seal_row.hash)
-    total = session.execute(select(AuditEntry.id)).all()
+    total = session.execute(select(col(AuditEntry.id))).all()
     return Verdict(ok=not broken, sealed=sealed, unsealed=len(total) - sealed, broken=broken)
 
 
 def _links(session: Session) -> Iterator[tuple[AuditSeal, AuditEntry | None]]:
     rows = session.execute(
         select(AuditSeal, AuditEntry)
-        .outerjoin(AuditEntry, AuditEntry.id == AuditSeal.entry_id)  # type: ignore[arg-type]
-        .order_by(AuditSeal.market_id, AuditSeal.position)  # type: ignore[arg-type]
+        .outerjoin(AuditEntry, col(AuditEntry.id) == col(AuditSeal.entry_id))
+        .order_by(col(AuditSeal.market_id), col(AuditSeal.position))
     )
     for seal_row, entry in rows:
         yield seal_row, entry
@@ -139,9 +139,9 @@ def _links(session: Session) -> Iterator[tuple[AuditSeal, AuditEntry | None]]:
 
 def _tip(session: Session, market_id: str) -> tuple[int, str]:
     row = session.execute(
-        select(AuditSeal.position, AuditSeal.hash)
-        .where(AuditSeal.market_id == market_id)
-        .order_by(AuditSeal.position.desc())  # type: ignore[attr-defined]
+        select(col(AuditSeal.position), col(AuditSeal.hash))
+        .where(col(AuditSeal.market_id) == market_id)
+        .order_by(col(AuditSeal.position).desc())
         .limit(1)
     ).first()
     return (row[0], row[1]) if row else (0, "")

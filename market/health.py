@@ -44,6 +44,8 @@ def metrics(request: Request, by: Anyone) -> Response:
     token = get_settings().metrics_token.get_secret_value()
     host = request.client.host if request.client else ""
     given = request.headers.get("authorization", "")
-    if not (host in LOOPBACK and "x-forwarded-for" not in request.headers) and (not token or given != f"Bearer {token}"):
+    if not (host in LOOPBACK and "x-forwarded-for" not in request.headers) and (
+        not token or given != f"Bearer {token}"
+    ):
         raise Forbidden
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -5,11 +5,6 @@ from importlib.util import find_spec
 
 from sqlmodel import SQLModel
 
-import market.audit
-import market.auth.models
-import market.installation
-import market.jobs.models
-
 for feature in ("ledger", "calendar", "vendors", "dues", "payments", "pricing", "collection", "desk"):
     if find_spec(f"market.{feature}") and find_spec(f"market.{feature}.models"):
         import_module(f"market.{feature}.models")

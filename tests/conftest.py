@@ -96,9 +96,7 @@ def session(request: pytest.FixtureRequest, templates: Callable[[str], Engine]) 
 
 
 @pytest.fixture(params=BOTH)
-def database(
-    request: pytest.FixtureRequest, templates: Callable[[str], Engine], tmp_path: Path
-) -> Iterator[Engine]:
+def database(request: pytest.FixtureRequest, templates: Callable[[str], Engine], tmp_path: Path) -> Iterator[Engine]:
     """A fresh database of each kind, for what commits, races or crashes."""
     source = templates(request.param)
     if request.param == "sqlite":
@@ -127,9 +125,7 @@ def client(database: Engine) -> Iterator[TestClient]:
 def sign_in() -> Callable[..., str]:
     """`sign_in(client, Role.clerk, market_id="KRN")`: a new person with that role, signed in; returns the user name."""
 
-    def enter(
-        client: TestClient, role: Role, *, market_id: str | None = None, operator_id: str | None = None
-    ) -> str:
+    def enter(client: TestClient, role: Role, *, market_id: str | None = None, operator_id: str | None = None) -> str:
         engine: Engine = client.app.state.engine  # type: ignore[attr-defined]
         username = f"{role}-{uuid.uuid4().hex[:6]}"
         with Session(engine) as opened:

@@ -47,7 +47,9 @@ class Principal:
             markets = session.execute(
                 query.bindparams(bindparam("operators", expanding=True)), {"operators": list(operators)}
             ).all()
-            grants |= {Grant(g.role, None, m) for g in grants if g.operator_id for m, o in markets if o == g.operator_id}
+            grants |= {
+                Grant(g.role, None, m) for g in grants if g.operator_id for m, o in markets if o == g.operator_id
+            }
         return cls(user_id, name, frozenset(grants), vendor_id)
 
     @property

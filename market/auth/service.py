@@ -7,13 +7,13 @@ from datetime import date, timedelta
 
 from pwdlib import PasswordHash
 from sqlalchemy import delete, select, update
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.models import ApiToken, LoginSession, Role, RoleGrant, SignInFailure, UserAccount
 from market.auth.principal import Grant, Principal
 from market.errors import Conflict, Invalid, NotFound
-from market.words import Message, N_, say
+from market.words import N_, Message, say
 
 SESSION_LIFE = timedelta(hours=12)
 TOKEN_LIFE = timedelta(days=90)
@@ -53,7 +53,7 @@ def add_user(
     session: Session, username: str, *, name: str, password: str | None, by: Principal, vendor_id: int | None = None
 ) -> UserAccount:
     """Create a person who may sign in. Raises UserExists, WeakPassword."""
-    if session.execute(select(UserAccount.id).where(UserAccount.username == username)).first():
+    if session.execute(select(col(UserAccount.id)).where(col(UserAccount.username) == username)).first():
         raise UserExists(username=username, fields={"username": say(N_("Sudah dipakai."))})
     user = UserAccount(
         username=username,
@@ -108,7 +108,7 @@ def grant(
 
 
 def find_user(session: Session, username: str) -> UserAccount:
-    user = session.execute(select(UserAccount).where(UserAccount.username == username)).scalar_one_or_none()
+    user = session.execute(select(UserAccount).where(col(UserAccount.username) == username)).scalar_one_or_none()
     if user is None:
         raise UserUnknown(username=username)
     return user
@@ -121,8 +121,10 @@ def sign_in(session: Session, username: str, password: str, *, address: str, age
     failure = session.get(SignInFailure, key)
     if failure and failure.retry_at > moment:
         seconds = int((failure.retry_at - moment).total_seconds()) + 1
-        return SignIn(None, say(N_("Terlalu banyak percobaan. Tunggu {seconds} detik, lalu coba lagi."), seconds=seconds))
-    user = session.execute(select(UserAccount).where(UserAccount.username == username)).scalar_one_or_none()
+        return SignIn(
+            None, say(N_("Terlalu banyak percobaan. Tunggu {seconds} detik, lalu coba lagi."), seconds=seconds)
+        )
+    user = session.execute(select(UserAccount).where(col(UserAccount.username) == username)).scalar_one_or_none()
     known = user.password_hash if user and user.active and user.password_hash else None
     if not _hasher.verify(password, known or _DUMMY_HASH) or user is None or known is None:
         count = failure.failures + 1 if failure else 1
@@ -130,7 +132,7 @@ def sign_in(session: Session, username: str, password: str, *, address: str, age
         session.merge(SignInFailure(key=key, failures=count, retry_at=moment + wait))
         audit.record(session, Principal.nobody(), "sign_in.refused", "user", str(user.id) if user else "unknown")
         return SignIn(None, say(N_("Nama pengguna atau kata sandi tidak cocok.")))
-    session.execute(delete(SignInFailure).where(SignInFailure.key == key))
+    session.execute(delete(SignInFailure).where(col(SignInFailure.key) == key))
     return SignIn(open_session(session, user, agent=agent))
 
 
@@ -155,7 +157,7 @@ def close_session(session: Session, token: str) -> None:
     """Sign out: the session is revoked, not forgotten."""
     session.execute(
         update(LoginSession)
-        .where(LoginSession.token_hash == digest(token), LoginSession.revoked_at.is_(None))  # type: ignore[union-attr]
+        .where(col(LoginSession.token_hash) == digest(token), col(LoginSession.revoked_at).is_(None))
         .values(revoked_at=clock.now())
     )
 
@@ -166,9 +168,7 @@ def add_token(session: Session, username: str, *, name: str, by: Principal, life
     token = secrets.token_urlsafe(32)
     moment = clock.now()
     session.add(
-        ApiToken(
-            token_hash=digest(token), user_id=user.id or 0, name=name, created_at=moment, expires_at=moment + life
-        )
+        ApiToken(token_hash=digest(token), user_id=user.id or 0, name=name, created_at=moment, expires_at=moment + life)
     )
     session.flush()
     audit.record(session, by, "token.add", "user", str(user.id), after={"name": name})
@@ -180,9 +180,9 @@ def principal_of(session: Session, token: str, kind: type[LoginSession] | type[A
     moment = clock.now()
     user = session.execute(
         select(UserAccount)
-        .join(kind, kind.user_id == UserAccount.id)  # type: ignore[arg-type]
-        .where(kind.token_hash == digest(token), kind.revoked_at.is_(None), kind.expires_at > moment)  # type: ignore[union-attr,arg-type]
-        .where(UserAccount.active)
+        .join(kind, col(kind.user_id) == col(UserAccount.id))
+        .where(col(kind.token_hash) == digest(token), col(kind.revoked_at).is_(None), col(kind.expires_at) > moment)
+        .where(col(UserAccount.active))
     ).scalar_one_or_none()
     return principal_for(session, user) if user else None
 
@@ -191,10 +191,10 @@ def principal_for(session: Session, user: UserAccount) -> Principal:
     """A user with the grants that hold today; an operator's grant covers each of its markets."""
     day = clock.today()
     rows = session.execute(
-        select(RoleGrant.role, RoleGrant.operator_id, RoleGrant.market_id).where(
-            RoleGrant.user_id == user.id,
-            RoleGrant.valid_from <= day,
-            (RoleGrant.valid_until.is_(None)) | (RoleGrant.valid_until > day),  # type: ignore[union-attr,operator]
+        select(col(RoleGrant.role), col(RoleGrant.operator_id), col(RoleGrant.market_id)).where(
+            col(RoleGrant.user_id) == user.id,
+            col(RoleGrant.valid_from) <= day,
+            col(RoleGrant.valid_until).is_(None) | (col(RoleGrant.valid_until) > day),
         )
     ).all()
     grants = [Grant(Role(role), operator, market) for role, operator, market in rows]

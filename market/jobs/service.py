@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from market import clock
 from market.database import session_scope
@@ -126,8 +126,8 @@ def _run_one(engine: Engine) -> bool:
 def _claim(session: Session) -> Job | None:
     return session.execute(
         select(Job)
-        .where(Job.done_at.is_(None), Job.failed_at.is_(None), Job.run_at <= clock.now())  # type: ignore[union-attr,arg-type]
-        .order_by(Job.run_at, Job.id)  # type: ignore[arg-type]
+        .where(col(Job.done_at).is_(None), col(Job.failed_at).is_(None), col(Job.run_at) <= clock.now())
+        .order_by(col(Job.run_at), col(Job.id))
         .limit(1)
         .with_for_update(skip_locked=True)
     ).scalar_one_or_none()
@@ -139,6 +139,3 @@ def _record_failure(job: Job, error: Exception) -> None:
     job.run_at = clock.now() + timedelta(seconds=min(2**job.attempts, 3600))
     if job.attempts >= MOST_ATTEMPTS:
         job.failed_at = clock.now()
-
-
-

@@ -14,7 +14,7 @@ from market.settings import get_settings
 from market.web.i18n import translate
 from market.web.render import FLASH, wrap
 from market.web.validation import by_field
-from market.words import Message, N_
+from market.words import N_, Message
 
 MOST_FIELDS = 5_000
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -77,4 +77,3 @@ def redirect(url: str, done: Message | None = None) -> RedirectResponse:
             FLASH, wrap(translate(done)), max_age=60, httponly=True, samesite="lax", secure=get_settings().production
         )
     return response
-

@@ -40,6 +40,10 @@ def decode_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError) as error:
         raise BadCursor from error
-    if not isinstance(key, list) or len(key) != len(kinds) or any(type(v) is not k for v, k in zip(key, kinds, strict=True)):
+    if (
+        not isinstance(key, list)
+        or len(key) != len(kinds)
+        or any(type(v) is not k for v, k in zip(key, kinds, strict=True))
+    ):
         raise BadCursor
     return tuple(key)

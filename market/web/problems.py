@@ -35,6 +35,11 @@ class WrongMethod(MarketError):
     message = N_("Alamat ini tidak menerima cara itu.")
 
 
+class TooLarge(MarketError):
+    status = 413
+    message = N_("Kiriman terlalu besar, paling banyak 16 MB.")
+
+
 class Unexpected(MarketError):
     message = N_("Ada yang salah di pihak kami. Belum ada yang berubah; coba lagi, atau beri tahu kantor pasar.")
 
@@ -49,7 +54,16 @@ class ErrorPage:
     fields: dict[str, str]
 
 
-HTTP = {401: Unauthenticated, 403: Forbidden, 404: NotFound, 405: WrongMethod, 409: Conflict, 422: Invalid, 429: TooMany}
+HTTP: dict[int, type[MarketError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: WrongMethod,
+    409: Conflict,
+    413: TooLarge,
+    422: Invalid,
+    429: TooMany,
+}
 
 
 def is_machine(request: Request) -> bool:
@@ -113,4 +127,3 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(IntegrityError, constraint)
     app.add_exception_handler(OperationalError, database)
     app.add_exception_handler(Exception, unexpected)
-

@@ -63,14 +63,18 @@ def static(path: str) -> str:
 def render(request: Request, template: str, page: Any, status: int = 200, **headers: str) -> HTMLResponse:
     """Answer with a page. `page` is a frozen dataclass; a name the template misses fails, here and in a test."""
     flash = request.cookies.get(FLASH)
-    html = environment().get_template(template).render(
-        page=page,
-        request=request,
-        by=getattr(request.state, "principal", None) or Principal.nobody(),
-        lang=language(),
-        flash=_unwrap(flash),
-        sample_data=sample_data(request),
-        url_with=lambda **changes: url_with(request, **changes),
+    html = (
+        environment()
+        .get_template(template)
+        .render(
+            page=page,
+            request=request,
+            by=getattr(request.state, "principal", None) or Principal.nobody(),
+            lang=language(),
+            flash=_unwrap(flash),
+            sample_data=sample_data(request),
+            url_with=lambda **changes: url_with(request, **changes),
+        )
     )
     response = HTMLResponse(html, status, headers={k.replace("_", "-"): v for k, v in headers.items()})
     if flash:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from market.web.i18n import translate
-from market.words import Message, N_, say
+from market.words import N_, Message, say
 
 _SENTENCES: dict[str, str] = {
     "missing": N_("Wajib diisi."),

@@ -1,0 +1,152 @@
+"""Hand-over: the collector counts, another person counts again, and a difference keeps its reason.
+
+Postings: on verification the whole expectation leaves the collector's cash; what was received enters the market's
+cash; a difference stands in `variance:<collector>` until somebody settles it. Nothing is netted.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from market import audit, clock
+from market.auth.access import Principal, Role
+from market.collection.models import Handover, HandoverState, Round, Slip
+from market.errors import Conflict, Forbidden, Invalid, NotFound
+from market.ledger import service as ledger
+from market.ledger.service import Line
+from market.words import N_, say
+
+NOTES = (100_000, 75_000, 50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100)
+
+
+class RoundUnknown(NotFound):
+    message = N_("Putaran penagihan ini tidak ditemukan.")
+
+
+class HandoverUnknown(NotFound):
+    message = N_("Penyerahan kas ini tidak ditemukan.")
+
+
+class AlreadyHandedOver(Conflict):
+    message = N_("Kas putaran ini sudah diserahkan pada {at}. Tidak dihitung dua kali.")
+
+
+class AlreadyVerified(Conflict):
+    message = N_("Penyerahan ini sudah diperiksa. Selisih diselesaikan dengan catatan baru, bukan diubah.")
+
+
+class OwnHandover(Forbidden):
+    message = N_("Yang menagih tidak boleh memeriksa penyerahannya sendiri. Minta orang kedua.")
+
+
+class ReasonMissing(Invalid):
+    message = N_("Uang yang diterima berbeda {difference} rupiah dari catatan. Tulis alasannya.")
+
+
+class NotesUnreadable(Invalid):
+    message = N_("Hitungan uang belum benar.")
+
+
+def in_hand(session: Session, market_id: str, collector_id: int) -> int:
+    """Cash the ledger says the collector holds, in rupiah."""
+    return ledger.balance(session, market_id, f"cash:collector:{collector_id}")
+
+
+def takings(session: Session, market_id: str, round_id: int) -> int:
+    """Cash taken in a round, in rupiah: the sum of its slips."""
+    total = select(func.coalesce(func.sum(col(Slip.amount)), 0)).where(
+        col(Slip.market_id) == market_id, col(Slip.round_id) == round_id
+    )
+    return int(session.execute(total).scalar_one())
+
+
+def count_notes(notes: Mapping[int, int]) -> int:
+    """What the counted notes and coins come to. Raises NotesUnreadable for a note that does not exist."""
+    if any(value not in NOTES or pieces < 0 or pieces > 100_000 for value, pieces in notes.items()):
+        raise NotesUnreadable
+    return sum(value * pieces for value, pieces in notes.items())
+
+
+def hand_over(
+    session: Session,
+    market_id: str,
+    round_id: int,
+    *,
+    counted: int,
+    by: Principal,
+    notes: Mapping[int, int] | None = None,
+) -> Handover:
+    """Close a round and give its cash to the office. Raises RoundUnknown, AlreadyHandedOver."""
+    by.require(Role.collector, Role.clerk, market_id=market_id)
+    row = session.get(Round, (market_id, round_id))
+    if row is None or (row.collector_id != by.user_id and not by.is_system):
+        raise RoundUnknown
+    known = find_by_round(session, market_id, round_id)
+    if known is not None:
+        raise AlreadyHandedOver(at=clock.local(known.handed_at).strftime("%d/%m/%Y %H.%M"))
+    handover = Handover(
+        market_id=market_id,
+        id=ledger.take_numbers(session, market_id, "handover", 1)[0],
+        round_id=round_id,
+        session_code=row.session_code,
+        business_day=row.business_day,
+        collector_id=row.collector_id,
+        expected=takings(session, market_id, round_id),
+        counted=counted,
+        denominations={str(k): v for k, v in (notes or {}).items() if v},
+        handed_at=clock.now(),
+    )
+    session.add(handover)
+    session.flush()
+    after = {"round": round_id, "expected": handover.expected, "counted": counted}
+    audit.record(session, by, "handover.count", "handover", str(handover.id), market_id=market_id, after=after)
+    return handover
+
+
+def verify(
+    session: Session, market_id: str, handover_id: int, *, received: int, reason: str = "", by: Principal
+) -> Handover:
+    """The second person's count. Raises HandoverUnknown, AlreadyVerified, OwnHandover, ReasonMissing."""
+    by.require(Role.market_head, market_id=market_id)
+    handover = session.get(Handover, (market_id, handover_id), with_for_update=True)
+    if handover is None:
+        raise HandoverUnknown
+    if handover.state is HandoverState.verified or handover.state == HandoverState.verified.value:
+        raise AlreadyVerified
+    if handover.collector_id == by.user_id:
+        raise OwnHandover
+    difference = received - handover.expected
+    if difference and not reason.strip():
+        raise ReasonMissing(difference=difference, fields={"reason": say(N_("Wajib diisi bila ada selisih."))})
+    handover.state = HandoverState.verified
+    handover.received = received
+    handover.reason = reason.strip()
+    handover.verified_by = by.user_id
+    handover.verified_at = clock.now()
+    session.flush()
+    if handover.expected or received:
+        lines = [
+            Line("cash:market", received),
+            Line(f"cash:collector:{handover.collector_id}", -handover.expected),
+            Line(f"variance:{handover.collector_id}", -difference),
+        ]
+        ledger.post(
+            session,
+            book=market_id,
+            key=f"handover:{handover_id}",
+            kind="handover",
+            business_day=handover.business_day,
+            lines=[line for line in lines if line.amount],
+            memo=handover.reason,
+        )
+    after = {"received": received, "difference": difference, "reason": handover.reason}
+    audit.record(session, by, "handover.verify", "handover", str(handover_id), market_id=market_id, after=after)
+    return handover
+
+
+def find_by_round(session: Session, market_id: str, round_id: int) -> Handover | None:
+    """The hand-over of a round, if it was made."""
+    return session.execute(
+        select(Handover).where(col(Handover.market_id) == market_id, col(Handover.round_id) == round_id)
+    ).scalar_one_or_none()
