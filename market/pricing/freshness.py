@@ -1,0 +1,55 @@
+"""Which version of the public pages is the newest: one small row per area, and a counter for this process's own commits."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import count
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from market import clock
+from market.database import UTCDateTime
+
+EVERYWHERE = "*"
+_counter = count(1)
+_commits = 0
+
+
+def changed_here(_session: Any = None) -> None:
+    """A transaction that published has committed in this process."""
+    global _commits
+    _commits = next(_counter)
+
+
+def commits_here() -> int:
+    """Rises with every publishing commit of this process."""
+    return _commits
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of all areas at one moment. Pages over several areas depend on `EVERYWHERE`."""
+
+    today: date
+    by_area: dict[str, tuple[int, datetime]]
+
+    def of(self, area_id: str) -> tuple[object, ...]:
+        """What a cached page of this area must match to be served."""
+        return (self.today, self.by_area.get(area_id, (0, _EPOCH))[0])
+
+    def changed_at(self, area_id: str) -> datetime:
+        """When the area's pages last changed."""
+        return self.by_area.get(area_id, (0, _EPOCH))[1]
+
+
+_EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+_QUERY = text("SELECT area_id, version, changed_at FROM publication_version").columns(changed_at=UTCDateTime)
+
+
+def read(engine: Engine) -> Versions:
+    """Ask the database: a few rows by one statement."""
+    with engine.execution_options(write=False).connect() as connection:
+        rows = connection.execute(_QUERY).all()
+    versions = {area: (version, changed_at) for area, version, changed_at in rows}
+    everywhere = (sum(v for v, _ in versions.values()), max((at for _, at in versions.values()), default=_EPOCH))
+    return Versions(clock.today(), versions | {EVERYWHERE: everywhere})
