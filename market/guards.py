@@ -63,6 +63,59 @@ append_only("audit_entry", "audit_seal")
 # -- vendors -----------------------------------------------------------------------------------------------------
 
 # -- dues --------------------------------------------------------------------------------------------------------
+# A charge never changes but for `settled`, which follows its settlements; ck_charge_settled refuses to overpay a line.
+append_only("settlement", "accrual_run", "bill_line")
+_CHARGE_COLUMNS = (
+    "market_id, period_start, charge_type, permit_id, revision, period_end, quantity_e4, net, gross, relieved, "
+    "relieved_tax, tariff_id, relief_id, run_id"
+)
+_CHARGE_OF_SETTLEMENT = (
+    "market_id = NEW.market_id AND period_start = NEW.period_start AND charge_type = NEW.charge_type "
+    "AND permit_id = NEW.permit_id AND revision = NEW.revision"
+)
+guard(
+    "charge_no_update",
+    "charge",
+    sqlite=(
+        f"CREATE TRIGGER charge_no_update BEFORE UPDATE OF {_CHARGE_COLUMNS} ON charge "
+        "BEGIN SELECT RAISE(ABORT, 'charge is append-only'); END",
+    ),
+    postgresql=(
+        f"CREATE TRIGGER charge_no_update BEFORE UPDATE OF {_CHARGE_COLUMNS} ON charge "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    ),
+)
+guard(
+    "charge_no_delete",
+    "charge",
+    sqlite=(
+        "CREATE TRIGGER charge_no_delete BEFORE DELETE ON charge "
+        "BEGIN SELECT RAISE(ABORT, 'charge is append-only'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER charge_no_delete BEFORE DELETE ON charge FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    ),
+)
+guard(
+    "settlement_settles",
+    "settlement",
+    sqlite=(
+        "CREATE TRIGGER settlement_settles AFTER INSERT ON settlement BEGIN "
+        f"SELECT RAISE(ABORT, 'settlement without charge') WHERE NOT EXISTS (SELECT 1 FROM charge WHERE {_CHARGE_OF_SETTLEMENT}); "
+        f"UPDATE charge SET settled = settled + NEW.amount WHERE {_CHARGE_OF_SETTLEMENT}; END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER settlement_settles AFTER INSERT ON settlement FOR EACH ROW EXECUTE FUNCTION settle_charge()",
+    ),
+)
+POSTGRESQL_FUNCTIONS.append(
+    f"""CREATE OR REPLACE FUNCTION settle_charge() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        UPDATE charge SET settled = settled + NEW.amount WHERE {_CHARGE_OF_SETTLEMENT};
+        IF NOT FOUND THEN RAISE EXCEPTION 'settlement without charge' USING ERRCODE = '23503'; END IF;
+        RETURN NULL;
+    END $$"""
+)
 
 # -- pricing -----------------------------------------------------------------------------------------------------
 append_only("price", "price_correction", "publication")
