@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from market import health
 from market import schedule as schedule
 from market import tables as tables
+from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
 from market.database import make_engine
 from market.settings import Settings, get_settings
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     problems.install(app)
     app.include_router(health.router)
     app.include_router(auth_pages.router)
+    app.include_router(auth_admin.router)
     for feature in FEATURES:
         for part in ("api", "pages", "webhooks", "pay"):
             if module := _module(f"market.{feature}.{part}"):

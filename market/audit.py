@@ -127,14 +127,12 @@ def verify(session: Session) -> Verdict:
     return Verdict(ok=not broken, sealed=sealed, unsealed=len(total) - sealed, broken=broken)
 
 
-def _links(session: Session) -> Iterator[tuple[AuditSeal, AuditEntry | None]]:
-    rows = session.execute(
+def _links(session: Session) -> Iterator[Any]:
+    yield from session.execute(
         select(AuditSeal, AuditEntry)
         .outerjoin(AuditEntry, col(AuditEntry.id) == col(AuditSeal.entry_id))
         .order_by(col(AuditSeal.market_id), col(AuditSeal.position))
     )
-    for seal_row, entry in rows:
-        yield seal_row, entry
 
 
 def _tip(session: Session, market_id: str) -> tuple[int, str]:

@@ -8,8 +8,9 @@ from fastapi.responses import RedirectResponse
 from market.auth import service
 from market.auth.access import COOKIE, Anyone
 from market.database import SessionDep
+from market.errors import MarketError, Unauthenticated
 from market.settings import get_settings
-from market.web.forms import FormInput, redirect
+from market.web.forms import FormInput, problems, redirect
 from market.web.i18n import translate
 from market.web.render import render
 from market.words import N_, say
@@ -24,6 +25,13 @@ class LoginPage:
     next: str = "/office"
     username: str = ""
     refusal: str | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    """One's own password; neither old nor new is given back."""
+
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -50,6 +58,27 @@ def log_in(request: Request, session: SessionDep, by: Anyone, form: FormInput) -
         refusal = translate(outcome.refusal) if outcome.refusal else None
         return render(request, "login.html", LoginPage(target, typed.get("username", ""), refusal), 422)
     return signed_in(RedirectResponse(target, 303), outcome.token)
+
+
+@router.get("/account")
+def account(request: Request, by: Anyone) -> Response:
+    if not by.signed_in:
+        raise Unauthenticated
+    return render(request, "auth/account.html", AccountPage())
+
+
+@router.post("/account/password")
+def change_password(request: Request, session: SessionDep, by: Anyone, form: FormInput) -> Response:
+    if by.user_id is None:
+        raise Unauthenticated
+    try:
+        with session.begin_nested():
+            service.change_password(session, by, form.values.get("old", ""), form.values.get("new", ""))
+    except MarketError as error:
+        return render(request, "auth/account.html", AccountPage(problems(error)), error.status)
+    response = redirect("/login", say(N_("Kata sandi diganti. Semua perangkat dikeluarkan; silakan masuk lagi.")))
+    response.delete_cookie(COOKIE)
+    return response
 
 
 @router.post("/logout")

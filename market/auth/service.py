@@ -32,6 +32,10 @@ class WeakPassword(Invalid):
     message = N_("Kata sandi terlalu lemah.")
 
 
+class WrongPassword(Invalid):
+    message = N_("Kata sandi lama belum benar.")
+
+
 class UserUnknown(NotFound):
     message = N_("Pengguna {username} tidak ditemukan.")
 
@@ -67,13 +71,27 @@ def add_user(
     return user
 
 
-def hash_password(password: str, username: str = "") -> str:
+def hash_password(password: str, username: str = "", *, field: str = "password") -> str:
     """Argon2id. Refuses short ones, the user's own name, and one character over and over."""
     if len(password) < SHORTEST_PASSWORD:
-        raise WeakPassword(fields={"password": say(N_("Paling sedikit {n} huruf."), n=SHORTEST_PASSWORD)})
+        raise WeakPassword(fields={field: say(N_("Paling sedikit {n} huruf."), n=SHORTEST_PASSWORD)})
     if len(set(password)) < 5 or (username and username.lower() in password.lower()):
-        raise WeakPassword(fields={"password": say(N_("Terlalu mudah ditebak."))})
+        raise WeakPassword(fields={field: say(N_("Terlalu mudah ditebak."))})
     return _hasher.hash(password)
+
+
+def change_password(session: Session, by: Principal, old: str, new: str) -> None:
+    """Replace one's own password and end every session. Raises WrongPassword, WeakPassword."""
+    user = session.get_one(UserAccount, by.user_id)
+    if not user.password_hash or not _hasher.verify(old, user.password_hash):
+        raise WrongPassword(fields={"old": say(N_("Tidak cocok dengan yang sekarang."))})
+    user.password_hash = hash_password(new, user.username, field="new")
+    session.execute(
+        update(LoginSession)
+        .where(col(LoginSession.user_id) == by.user_id, col(LoginSession.revoked_at).is_(None))
+        .values(revoked_at=clock.now())
+    )
+    audit.record(session, by, "user.password", "user", str(by.user_id))
 
 
 def grant(
@@ -108,7 +126,8 @@ def grant(
 
 
 def find_user(session: Session, username: str) -> UserAccount:
-    user = session.execute(select(UserAccount).where(col(UserAccount.username) == username)).scalar_one_or_none()
+    query = select(UserAccount).where(col(UserAccount.username) == username)
+    user: UserAccount | None = session.execute(query).scalar_one_or_none()
     if user is None:
         raise UserUnknown(username=username)
     return user
