@@ -18,6 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from market import installation, tour
+from market.database import make_engine, session_scope
+from market.sandbox.credentials import prepare
+from market.settings import Settings
+
 HOST = "127.0.0.1"
 PATIENCE = 60.0  # seconds in which a program must answer; a cold disk needs a good part of it
 
@@ -87,14 +92,15 @@ def _refuse_what_cannot_work(port: int) -> None:
 
 
 def _environment(port: int) -> dict[str, str]:
-    """The settings of every program started here; what the person has set stands."""
-    from market.sandbox.credentials import prepare
-
-    Path("var").mkdir(exist_ok=True)
-    ours = {"MARKET_BASE_URL": f"http://{HOST}:{port}", **prepare().environment(f"http://{HOST}:{port + 1}")}
-    if os.environ.get("MARKET_ENVIRONMENT") == "production":
+    """The settings of every program started here; what the person has set, in the environment or in .env, stands."""
+    settings = Settings()
+    if settings.production:
         raise Stop("`make run` is for development; MARKET_ENVIRONMENT says production. See docs/operations.md.")
-    return {**ours, **os.environ}
+    Path("var").mkdir(exist_ok=True)
+    ours = {"MARKET_BASE_URL": f"http://{HOST}:{port}", "MARKET_DATABASE_URL": settings.database_url}
+    ours |= prepare().environment(f"http://{HOST}:{port + 1}")
+    given = {f"MARKET_{name.upper()}" for name in settings.model_fields_set}
+    return {**os.environ, **{name: value for name, value in ours.items() if name not in given}}
 
 
 def _market(*verb: str, environment: Mapping[str, str], quiet: bool = False) -> None:
@@ -163,14 +169,17 @@ def _watch(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
 
 
 def _tour(port: int) -> str:
-    """The five lines and the log-ins."""
-    from market.demo.people import PASSWORD, TOUR
-
+    """The five lines and the log-ins; a database with real data gets its address only."""
     base = f"http://{HOST}:{port}"
-    lines = [f"\nThe demo city is at {base} (sample data; the bank is at http://{HOST}:{port + 1})\n"]
-    lines += [f"  {stop.verb:<36} {base}{stop.path}" for stop in TOUR]
-    lines += [f"\nLog in at {base}/login with the password {PASSWORD}:"]
-    lines += [f"  {stop.username:<24} {stop.role}" for stop in TOUR if stop.username]
+    with session_scope(make_engine(Settings().database_url), write=False) as session:
+        code = installation.get(session, tour.PAY_CODE)
+        sample = installation.get(session, installation.SAMPLE_DATA)
+    if not (sample and code):
+        return f"\nThe office is at {base}. Ctrl-C stops all of it."
+    lines = [f"\nThe demo city is at {base} (sample data; its bank is at http://{HOST}:{port + 1})\n"]
+    lines += [f"  {stop.command:<28} {base}{stop.path.format(code=code)}" for stop in tour.STOPS]
+    lines += [f"\nLog in at {base}/login, password {tour.PASSWORD}, as one of:"]
+    lines += [f"  {person.username:<12} {person.role}" for person in tour.PEOPLE]
     return "\n".join([*lines, "\nCtrl-C stops all of it."])
 
 

@@ -1,0 +1,90 @@
+"""The tour of the demo city as data: five stops and the people who walk them. `make run` prints it, `/tour` shows it.
+
+The demo makes these accounts and writes the pay code of the vendor's card under PAY_CODE (market.installation).
+"""
+
+from dataclasses import dataclass
+
+from market.words import N_
+
+PAY_CODE = "tour_pay_code"  # name of the installation fact: clear text of one sample card's code
+PASSWORD = "pasar-contoh-2026"  # noqa: S105 - of people who exist in sample data only; the demo refuses production
+
+
+@dataclass(frozen=True)
+class Person:
+    """A sample account; `market_id` None means the whole operator."""
+
+    username: str
+    name: str
+    role: str  # a market.auth Role
+    market_id: str | None = None
+
+
+PEOPLE = (
+    Person("petugas", "Ni Luh Contoh", "collector", "KRN"),
+    Person("loket", "I Made Contoh", "clerk", "KRN"),
+    Person("harga", "Ni Wayan Contoh", "surveyor", "KRN"),
+    Person("kepala", "I Ketut Contoh", "market_head", "KRN"),
+    Person("bendahara", "I Nyoman Contoh", "treasurer"),
+    Person("direksi", "Ni Made Contoh", "director"),
+    Person("auditor", "I Wayan Contoh", "auditor"),
+    Person("kota", "Ni Ketut Contoh", "city_viewer"),
+    Person("admin", "Admin Contoh", "admin"),
+)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One thing to try; `path` may hold {code}, the sample card's. `command` is the line `make run` prints."""
+
+    title: str
+    text: str
+    verb: str
+    path: str
+    username: str
+    command: str
+
+
+STOPS = (
+    Stop(
+        N_("Pembeli: bandingkan harga cabai"),
+        N_("Lihat harga cabai rawit merah di semua pasar hari ini, dan grafiknya sejak 2024."),
+        N_("Bandingkan harga"),
+        "/commodities/cabai-rawit-merah",
+        "",
+        "compare chili as a shopper",
+    ),
+    Stop(
+        N_("Pedagang: bayar tempat"),
+        N_("Buka kartu pedagang, pilih QRIS, lalu bayar di bank contoh. Halaman berubah sendiri menjadi lunas."),
+        N_("Bayar sekarang"),
+        "/pay/{code}",
+        "",
+        "pay as a vendor",
+    ),
+    Stop(
+        N_("Petugas: tagih satu blok"),
+        N_("Yang belum bayar di atas. Terima tunai, catat yang hadir, lalu serahkan kasnya."),
+        N_("Mulai menagih"),
+        "/collect",
+        "petugas",
+        "collect as a collector",
+    ),
+    Stop(
+        N_("Bendahara: tutup hari"),
+        N_("Lihat yang terkumpul, yang belum, dan apa yang menunggu Anda; lalu tutup hari."),
+        N_("Buka kantor"),
+        "/office",
+        "bendahara",
+        "close as the treasurer",
+    ),
+    Stop(
+        N_("Wali kota: pantau kota"),
+        N_("Kelima pasar dalam satu halaman: setoran, tunggakan, hunian dan harga, tanpa satu pun nama."),
+        N_("Lihat kota"),
+        "/monitor",
+        "kota",
+        "watch as the mayor",
+    ),
+)
