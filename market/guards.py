@@ -59,6 +59,132 @@ POSTGRESQL_FUNCTIONS = [
 append_only("audit_entry", "audit_seal")
 
 # -- ledger ------------------------------------------------------------------------------------------------------
+append_only("ledger_transaction", "posting", "ledger_seal")
+# SQLite: the lines come first, held by the deferred foreign key to a transaction that is not there yet; the
+# transaction's own insert then sees all of them. A line for a transaction that is there already is refused.
+guard(
+    "posting_closed",
+    "posting",
+    sqlite=(
+        """CREATE TRIGGER posting_closed BEFORE INSERT ON posting
+        WHEN EXISTS (SELECT 1 FROM ledger_transaction t WHERE t.book = NEW.book AND t.id = NEW.transaction_id)
+        BEGIN SELECT RAISE(ABORT, 'the transaction is closed'); END""",
+    ),
+)
+# PostgreSQL: one look per statement, not per line. Each statement's lines must balance by themselves and be numbered
+# 1, 2, 3 …; with the primary key that leaves no number free for a line that somebody adds later, committed or not.
+guard(
+    "posting_balanced",
+    "posting",
+    postgresql=(
+        "CREATE TRIGGER posting_balanced AFTER INSERT ON posting REFERENCING NEW TABLE AS fresh "
+        "FOR EACH STATEMENT EXECUTE FUNCTION check_posting()",
+    ),
+)
+guard(
+    "ledger_transaction_balanced",
+    "ledger_transaction",
+    sqlite=(
+        """CREATE TRIGGER ledger_transaction_balanced AFTER INSERT ON ledger_transaction
+        WHEN (SELECT count(*) < 2 OR sum(amount) <> 0 OR max(n) <> count(*) FROM posting p
+              WHERE p.book = NEW.book AND p.transaction_id = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'the transaction is not balanced'); END""",
+    ),
+    postgresql=(
+        "CREATE TRIGGER ledger_transaction_balanced AFTER INSERT ON ledger_transaction REFERENCING NEW TABLE AS fresh "
+        "FOR EACH STATEMENT EXECUTE FUNCTION check_ledger_transaction()",
+    ),
+)
+# The kept balances: opened at zero and moved by the lines themselves, so that no caller can forget.
+guard(
+    "posting_moves_balance",
+    "posting",
+    sqlite=(
+        """CREATE TRIGGER posting_moves_balance AFTER INSERT ON posting
+        BEGIN
+            INSERT INTO account (book, code, balance)
+            SELECT NEW.book, NEW.account,
+                   CASE WHEN NEW.account LIKE 'cash:%' OR NEW.account LIKE 'titipan:%' THEN 0 END
+            WHERE NOT EXISTS (SELECT 1 FROM account WHERE book = NEW.book AND code = NEW.account);
+            UPDATE account SET balance = balance + NEW.amount
+            WHERE book = NEW.book AND code = NEW.account AND balance IS NOT NULL;
+        END""",
+    ),
+)
+guard(
+    "account_kept",
+    "account",
+    sqlite=(
+        """CREATE TRIGGER account_kept BEFORE UPDATE ON account
+        WHEN NEW.book <> OLD.book OR NEW.code <> OLD.code OR (NEW.balance IS NULL) <> (OLD.balance IS NULL)
+        BEGIN SELECT RAISE(ABORT, 'account is kept by its postings'); END""",
+    ),
+    postgresql=(
+        "CREATE TRIGGER account_kept BEFORE UPDATE OR DELETE ON account FOR EACH ROW "
+        "WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()",
+    ),
+)
+guard(
+    "account_not_deleted",
+    "account",
+    sqlite=(
+        "CREATE TRIGGER account_not_deleted BEFORE DELETE ON account "
+        "BEGIN SELECT RAISE(ABORT, 'account is append-only'); END",
+    ),
+)
+guard(
+    "counter_only_grows",
+    "counter",
+    sqlite=(
+        "CREATE TRIGGER counter_only_grows BEFORE UPDATE ON counter WHEN NEW.value < OLD.value "
+        "BEGIN SELECT RAISE(ABORT, 'counter only grows'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER counter_only_grows BEFORE UPDATE ON counter FOR EACH ROW "
+        "WHEN (NEW.value < OLD.value) EXECUTE FUNCTION refuse_change()",
+    ),
+)
+guard(
+    "counter_no_delete",
+    "counter",
+    sqlite=(
+        "CREATE TRIGGER counter_no_delete BEFORE DELETE ON counter "
+        "BEGIN SELECT RAISE(ABORT, 'counter is append-only'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER counter_no_delete BEFORE DELETE ON counter FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    ),
+)
+POSTGRESQL_FUNCTIONS += [
+    """CREATE OR REPLACE FUNCTION check_posting() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        IF EXISTS (SELECT 1 FROM fresh GROUP BY book, transaction_id
+                   HAVING sum(amount) <> 0 OR count(*) < 2 OR min(n) <> 1 OR max(n) <> count(*)) THEN
+            RAISE EXCEPTION 'the transaction is not balanced' USING ERRCODE = '23514';
+        END IF;
+        INSERT INTO account (book, code, balance)
+        SELECT DISTINCT f.book, f.account,
+               CASE WHEN f.account LIKE 'cash:%' OR f.account LIKE 'titipan:%' THEN 0 END
+        FROM fresh f WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.book = f.book AND a.code = f.account)
+        ORDER BY 1, 2
+        ON CONFLICT DO NOTHING;
+        IF EXISTS (SELECT 1 FROM fresh WHERE account LIKE 'cash:%' OR account LIKE 'titipan:%') THEN
+            UPDATE account a SET balance = a.balance + f.amount
+            FROM (SELECT book, account, sum(amount) AS amount FROM fresh
+                  WHERE account LIKE 'cash:%' OR account LIKE 'titipan:%' GROUP BY 1, 2 ORDER BY 1, 2) f
+            WHERE a.book = f.book AND a.code = f.account;
+        END IF;
+        RETURN NULL;
+    END $$""",
+    """CREATE OR REPLACE FUNCTION check_ledger_transaction() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        IF EXISTS (SELECT 1 FROM fresh t WHERE NOT EXISTS
+                   (SELECT 1 FROM posting p WHERE p.book = t.book AND p.transaction_id = t.id)) THEN
+            RAISE EXCEPTION 'the transaction has no lines' USING ERRCODE = '23514';
+        END IF;
+        RETURN NULL;
+    END $$""",
+]
 
 # -- vendors -----------------------------------------------------------------------------------------------------
 
