@@ -1,0 +1,1 @@
+"""What crosses features: the first page, the office's today, `/vendor`, `/pay`, the trace, the tour. Nobody imports it."""
