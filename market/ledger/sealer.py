@@ -7,7 +7,7 @@ minute by a job, and at the close of a day. Editing or removing a sealed transac
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
 
@@ -75,7 +75,7 @@ def broken_links(session: Session) -> Iterator[str]:
         expected[book] = (position, stored)
 
 
-def _link(previous: str, rows: list[object]) -> str:
+def _link(previous: str, rows: Sequence[object]) -> str:
     first = rows[0]
     facts = [previous, *(getattr(first, name) for name in ("book", "id", "key", "kind", "day", "memo", "content"))]
     facts += [[getattr(row, name) for name in ("n", "account", "amount")] for row in rows]
