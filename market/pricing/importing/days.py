@@ -86,9 +86,9 @@ def settle(values: Iterable[Cell], *, column: str, usual: Order | None, asked: O
     if asked or usual or all(a == b for _, a, b in pairs):
         return asked or usual or "dmy"
     spans = {order: _span([d for t, _, _ in pairs if (d := read_day(t, order))]) for order in ("dmy", "mdy")}
-    if spans["dmy"] * 3 <= spans["mdy"]:
+    if spans["dmy"] * 3 <= spans["mdy"] > 0:
         return "dmy"
-    if spans["mdy"] * 3 <= spans["dmy"]:
+    if spans["mdy"] * 3 <= spans["dmy"] > 0:
         return "mdy"
     raise DatesDoubtful(column=column, first=next(t for t, a, b in pairs if a != b))
 
