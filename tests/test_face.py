@@ -187,6 +187,9 @@ class Shown:
         ]
     )
     prices: list[Any] = field(default_factory=list)
+    people: list[Any] = field(
+        default_factory=lambda: [SimpleNamespace(username="kepala", name="I Ketut Contoh", market_id="KRN")]
+    )
     stops: list[Any] = field(
         default_factory=lambda: [SimpleNamespace(title="a", text="b", href="/prices", verb="c", username="d")]
     )
