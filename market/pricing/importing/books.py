@@ -20,7 +20,7 @@ from market.pricing.importing.reasons import (
     TooManyRows,
 )
 from market.pricing.importing.xlsx import read_xlsx
-from market.words import N_
+from market.words import N_, say
 
 MIB = 2**20
 LARGEST_FILE = 400 * MIB
@@ -109,19 +109,19 @@ def _refuse_strangers(start: bytes) -> None:
         raise OldExcel
     for magic, kind in _STRANGERS:
         if start.startswith(magic):
-            raise NotASheet(kind=kind)
+            raise NotASheet(kind=say(kind))
     lowered = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if lowered.startswith((b"<!doctype html", b"<html", b"<table", b"<head", b"<body")):
-        raise NotASheet(kind=N_("halaman web"))
+        raise NotASheet(kind=say(N_("halaman web")))
     if lowered.startswith((b"<?xml", b"<")):
-        raise NotASheet(kind=N_("dokumen XML"))
+        raise NotASheet(kind=say(N_("dokumen XML")))
 
 
 def _decode(source: bytes) -> tuple[str, str]:
     if source.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\x00" in source[:4096]:
-        raise NotASheet(kind=N_("data biner"))
+        raise NotASheet(kind=say(N_("data biner")))
     else:
         encoding = "utf-8-sig"
     try:

@@ -11,7 +11,7 @@ from market.pricing.importing.days import Order
 from market.pricing.importing.reading import Found, Question, Reading, Shape, header_with, plain
 from market.pricing.importing.reasons import FileEmpty, Flag, MergedHeader, NoPrices, ShapeUnknown
 from market.pricing.importing.repeats import twins_inside, weekends
-from market.words import N_
+from market.words import N_, say
 
 SHAPES = (pihps.PROVINCE, pihps.MARKET, wfp.PRICES, panel.MONTHLY, panel.CITY, panel.DAILY, pihps.WIDE)
 
@@ -40,7 +40,7 @@ def recognise(source: Path | bytes, name: str = "") -> Found:
             return Found(book, shape, tuple(fits), tuple(s.name for s, _ in filled if s.name not in chosen))
     for title, find in _WITHOUT_PRICES:
         if any(find(head) is not None for _, head in filled):
-            raise NoPrices(shape=title)
+            raise NoPrices(shape=say(title))
     for sheet, head in filled:
         _refuse_merged(sheet, head)
     raise ShapeUnknown(columns=_headings(filled[0][1]))

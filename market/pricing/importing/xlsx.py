@@ -15,7 +15,7 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from market.pricing.importing.numbers import Cell
 from market.pricing.importing.reasons import FileDamaged, FileTooBig, NotASheet, TooManyColumns, TooManyRows
-from market.words import N_
+from market.words import N_, say
 
 MIB = 2**20
 LARGEST_UNPACKED = 192 * MIB
@@ -110,7 +110,7 @@ def _measure(content: bytes) -> list[_Extent]:
             parts = archive.infolist()
             names = {part.filename for part in parts}
             if not any(name.startswith("xl/workbook") for name in names):
-                raise NotASheet(kind=N_("arsip terkompresi"))
+                raise NotASheet(kind=say(N_("arsip terkompresi")))
             if len(parts) > MOST_PARTS:
                 raise FileTooBig(limit=LARGEST_UNPACKED // MIB)
             if sum(part.file_size for part in parts) > LARGEST_UNPACKED:
