@@ -1,7 +1,6 @@
 """What a provider does wrong, on demand or from a seed. The same seed and the same requests give the same faults."""
 
 import random
-import threading
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,7 +47,6 @@ class Dice:
 
     def __init__(self, store: Store, provider: str) -> None:
         self._store, self._provider = store, provider
-        self._lock = threading.Lock()
 
     @property
     def faults(self) -> Faults:
@@ -62,7 +60,7 @@ class Dice:
 
     def strikes(self, fault: Fault) -> bool:
         """Whether this fault happens now. Each fault has a sequence of its own."""
-        with self._lock, self._store.change():
+        with self._store.change():
             faults = self.faults
             if fault in faults.once:
                 left = list(faults.once)

@@ -251,7 +251,9 @@ def test_the_settlement_adds_up(running: Running, bank: SnapClient) -> None:
     day = clock.today()
     report = httpx.get(f"{running.url}/acquirer/control/settlement", params={"day": str(day)}).json()
     assert report["net"] == report["gross"] - report["fee"] - report["refunds"]
-    assert {"reference_no": made.reference_no, "gross": 100_000, "fee": 700}.items() <= report["transactions"][-1].items()
+    assert {"reference_no": made.reference_no, "gross": 100_000, "fee": 700}.items() <= report["transactions"][
+        -1
+    ].items()
     assert f"QR{day:%Y%m%d}" in httpx.get(f"{running.url}/acquirer/settlement.csv").text
 
 
@@ -300,7 +302,7 @@ def test_the_token_is_asked_for_once_and_renewed_early(running: Running) -> None
     for _ in range(3):
         _ask(client, _reference())
     assert [path for path in asked if "access-token" in path] == ["/acquirer/v1.0/access-token/b2b"]
-    assert 0 < client._token_until
+    assert client._token_until > 0
     client.close()
 
 
@@ -345,7 +347,11 @@ def test_pages_answer_in_both_languages_and_to_nonsense(running: Running, bank: 
             joint = "&" if "?" in path else "?"
             page = httpx.get(f"{running.url}/acquirer{path}{joint}lang={lang}")
             assert (page.status_code, word in page.text) == (200, True), path
-    assert httpx.get(f"{running.url}/acquirer/pay", params={"qr": made.qr_content}).headers["location"].endswith(made.reference_no)
+    assert (
+        httpx.get(f"{running.url}/acquirer/pay", params={"qr": made.qr_content})
+        .headers["location"]
+        .endswith(made.reference_no)
+    )
     assert httpx.get(f"{running.url}/acquirer/pay", params={"qr": "nonsense"}).status_code == 422
     assert httpx.get(f"{running.url}/acquirer/pay/unknown").status_code == 422
     assert httpx.get(f"{running.url}/acquirer/settlement?day=yesterday").status_code == 422
@@ -357,7 +363,9 @@ def test_the_way_back_leads_only_to_this_machine(running: Running, bank: SnapCli
     made = _ask(bank, _reference())
     page = f"{running.url}/acquirer/pay/{made.reference_no}"
     assert 'href="https://example.org' not in httpx.get(page, params={"back": "https://example.org/"}).text
-    assert 'href="http://127.0.0.1:8000/pay/4Q7"' in httpx.get(page, params={"back": "http://127.0.0.1:8000/pay/4Q7"}).text
+    assert (
+        'href="http://127.0.0.1:8000/pay/4Q7"' in httpx.get(page, params={"back": "http://127.0.0.1:8000/pay/4Q7"}).text
+    )
 
 
 def test_a_restart_keeps_the_books_and_the_keys(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def read_public_key(path: Path) -> RSAPublicKey:
 def public_key(pem: bytes) -> RSAPublicKey:
     key = serialization.load_pem_public_key(pem)
     if not isinstance(key, RSAPublicKey):
-        raise ValueError("SNAP BI needs an RSA public key")  # noqa: TRY004 - the file is wrong, not the call
+        raise ValueError("SNAP BI needs an RSA public key")
     return key
 
 
@@ -126,7 +126,7 @@ def public_key(pem: bytes) -> RSAPublicKey:
 def _private_key(path: Path, _changed: int) -> RSAPrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError("SNAP BI needs an RSA private key")  # noqa: TRY004 - the file is wrong, not the call
+        raise ValueError("SNAP BI needs an RSA private key")
     return key
 
 
