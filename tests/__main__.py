@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def counted(report: Path) -> Count:
     """What a JUnit report says; a run that died before writing one counts as one failure."""
     if not report.is_file():
         return Count(failed=1)
-    suites = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest wrote it just now
+    suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest wrote it just now
     total = Count()
     for suite in suites:
         tests, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
