@@ -269,6 +269,7 @@ class AccrualDay(SQLModel, table=True):
     market_id: str = Field(primary_key=True, max_length=8)
     session_code: str = Field(primary_key=True, max_length=12)
     day: date = Field(primary_key=True)
+    next_day: date
     is_open: bool
     month_first: bool
     month_end: date  # the first day of the next month

@@ -1,0 +1,22 @@
+"""What other features ask of dues: `from market.dues import service as dues`."""
+
+from market.dues.accrual import Accrued, DayNotReached, Problem, accrue, accrue_permits, reopen, rules_of
+from market.dues.apportionment import Apportionment, Owed, Part, apportion
+from market.dues.bills import BillView, IssuedBill, NothingToPay, bill_view, close_bill, make_bill
+from market.dues.charges import ChargeLine, LineGroup, UnpaidCharge, by_keys, grouped, unpaid
+from market.dues.documents import charge_name, charges_of, document_name
+from market.dues.figures import DayFigures, ageing, day_figures
+from market.dues.lateness import Ageing, bucket, interest, months_late
+from market.dues.models import Basis, BillPurpose, BillStatus, ChargeKey, ChargeType
+from market.dues.preview import Preview, preview
+from market.dues.settlements import SettledElsewhere, settle, unsettle
+from market.dues.tariffs import add_relief, add_tariff, end_tariff
+
+__all__ = [
+    "Accrued", "Ageing", "Apportionment", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
+    "ChargeType", "DayFigures", "DayNotReached", "IssuedBill", "LineGroup", "NothingToPay", "Owed", "Part", "Preview",
+    "Problem", "SettledElsewhere", "UnpaidCharge", "accrue", "accrue_permits", "add_relief", "add_tariff", "ageing",
+    "apportion", "bill_view", "bucket", "by_keys", "charge_name", "charges_of", "close_bill", "day_figures",
+    "document_name", "end_tariff", "grouped", "interest", "make_bill", "months_late", "preview", "reopen", "rules_of",
+    "settle", "unpaid", "unsettle",
+]  # fmt: skip
