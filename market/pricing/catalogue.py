@@ -1,5 +1,6 @@
 """Areas, commodities, series and reference prices: what there is to be priced, and by which rule it is judged."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -64,6 +65,8 @@ class Item:
     compared_with: str | None
 
 
+# What cannot be a code is not asked of the database: PostgreSQL refuses a NUL with an error of its own.
+_CODE = re.compile(r"[A-Za-z0-9-]{1,40}")
 _AREA = select(Area.id, Area.kind, Area.name, Area.name_en, Area.zone)  # type: ignore[call-overload]
 _ITEM = select(Commodity.__table__)  # type: ignore[attr-defined]
 
@@ -105,10 +108,17 @@ def add_area(
 
 def get_area(session: Session, area_id: str) -> AreaRow:
     """An area by its code, whatever its case. Raises UnknownArea."""
-    row = session.execute(_AREA.where(Area.id == area_id.upper())).first()
+    row = session.execute(_AREA.where(Area.id == code_of(area_id))).first()
     if row is None:
         raise UnknownArea(area=area_id[:16])
     return AreaRow(*row)
+
+
+def code_of(area_id: str) -> str:
+    """An area's code as it is stored. Raises UnknownArea for what cannot be one."""
+    if not _CODE.fullmatch(area_id):
+        raise UnknownArea(area=area_id[:16])
+    return area_id.upper()
 
 
 def get_market(session: Session, code: str) -> AreaRow:
@@ -127,6 +137,8 @@ def markets(session: Session) -> list[AreaRow]:
 
 def get_commodity(session: Session, commodity_id: str) -> Item:
     """Raises UnknownCommodity."""
+    if not _CODE.fullmatch(commodity_id):
+        raise UnknownCommodity(commodity=commodity_id[:40])
     row = session.execute(_ITEM.where(Commodity.id == commodity_id.lower())).mappings().first()  # type: ignore[arg-type]
     if row is None:
         raise UnknownCommodity(commodity=commodity_id[:40])

@@ -1,11 +1,13 @@
 """Which version of the public pages is the newest: one small row per area, and a counter for this process's own commits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
 from sqlalchemy import Engine, text
+from sqlmodel import Session
 
 from market import clock
 from market.database import UTCDateTime
@@ -47,9 +49,17 @@ _QUERY = text("SELECT area_id, version, changed_at FROM publication_version").co
 
 
 def read(engine: Engine) -> Versions:
-    """Ask the database: a few rows by one statement."""
+    """Ask the database, in a connection of its own."""
     with engine.execution_options(write=False).connect() as connection:
-        rows = connection.execute(_QUERY).all()
+        return _versions(connection.execute(_QUERY).all())
+
+
+def current(session: Session) -> Versions:
+    """Ask the database, in the caller's transaction."""
+    return _versions(session.execute(_QUERY).all())
+
+
+def _versions(rows: Sequence[Any]) -> Versions:
     versions = {area: (version, changed_at) for area, version, changed_at in rows}
     everywhere = (sum(v for v, _ in versions.values()), max((at for _, at in versions.values()), default=_EPOCH))
     return Versions(clock.today(), versions | {EVERYWHERE: everywhere})

@@ -11,13 +11,20 @@ from sqlmodel import Session
 
 from market import clock
 from market.database import UTCDateTime
+from market.errors import NotFound
 from market.pricing import catalogue, figures
 from market.pricing.catalogue import AreaRow, Item
 from market.pricing.figures import Change, Reference, Verdict
 from market.pricing.models import SURVEY, PriceStatus
 from market.pricing.recording import RECENT_DAYS
+from market.words import N_
 
+OLDEST = date(2000, 1, 1)
 LOOK_BACK = 120  # days in which an old board looks for the last and the previous price
+
+
+class NoSuchDay(NotFound):
+    message = N_("Tidak ada papan harga untuk tanggal {day}.")
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,11 @@ class BoardRow:
     previous_price: int | None
     recent: tuple[int | None, ...]
     reference: Reference | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this market has ever recorded it."""
+        return self.day is not None or self.last_price is not None
 
     @cached_property
     def change(self) -> Change | None:
@@ -70,6 +82,7 @@ class Board:
     today: date
     issue: Issue | None
     rows: list[BoardRow]
+    changed_at: datetime | None
 
     @property
     def is_today(self) -> bool:
@@ -81,11 +94,12 @@ class Board:
 
 
 _HEAD = text(
-    "SELECT a.id, a.kind, a.name, a.name_en, a.zone, p.day, p.revision, p.published_at, p.priced, p.listed FROM area a "
+    "SELECT a.id, a.kind, a.name, a.name_en, a.zone, p.day, p.revision, p.published_at, p.priced, p.listed, v.changed_at "
+    "FROM area a LEFT JOIN publication_version v ON v.area_id = a.id "
     "LEFT JOIN publication p ON p.market_id = a.id AND p.day = "
     "(SELECT max(q.day) FROM publication q WHERE q.market_id = a.id AND q.day <= :until) "
     "WHERE a.id = :market AND a.kind = 'market' ORDER BY p.revision DESC LIMIT 1"
-).columns(published_at=UTCDateTime)
+).columns(published_at=UTCDateTime, changed_at=UTCDateTime)
 _ROWS = text(
     "SELECT c.*, l.day, l.price, l.low, l.high, l.n, l.status, l.revision, l.last_day, l.last_price, l.previous_day, "
     "l.previous_price, l.recent, r.kind, r.lower_price, r.upper_price, r.valid_from, r.valid_until, r.legal_basis, r.confirmed "
@@ -106,19 +120,21 @@ _RULES = text(
 
 
 def board(session: Session, market_id: str, day: date | None = None) -> Board:
-    """The board of `day`, or of the newest published day. Two queries: the head, and all rows. Raises UnknownArea."""
+    """The board of `day`, or of the newest published day. Two queries: the head, and all rows. Raises UnknownArea, NoSuchDay."""
     today = clock.today()
-    found = session.execute(_HEAD, {"market": market_id.upper(), "until": (day or today).isoformat()}).first()
+    if day is not None and not OLDEST <= day <= today:
+        raise NoSuchDay(day=day.isoformat())
+    found = session.execute(_HEAD, {"market": catalogue.code_of(market_id), "until": (day or today).isoformat()}).first()
     if found is None:
         raise catalogue.UnknownArea(area=market_id[:16])
     market = AreaRow(*found[:5])
-    issue = Issue(_day(found[5]), *found[6:10]) if found[5] is not None else None
+    issue = Issue(day_of(found[5]), *found[6:10]) if found[5] is not None else None
     if day is not None and (issue is None or issue.day != day):
         issue = None
     shown = day or (issue.day if issue else today)
     newest = day is None or (issue is not None and _is_newest(session, market.id, day))
     rows = _newest_rows(session, market, shown) if newest else _past_rows(session, market, shown)
-    return Board(market, shown, today, issue, rows)
+    return Board(market, shown, today, issue, rows, found[10])
 
 
 def _is_newest(session: Session, market_id: str, day: date) -> bool:
@@ -135,19 +151,19 @@ def _newest_row(row: Any, day: date) -> BoardRow:
     # Columns by position, in the order of _ROWS: 12 of commodity, 12 of the latest price, 7 of the reference.
     item = Item(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11])
     reference = _reference(row[24:31])
-    own = _day_or_none(row[12])
+    own = day_or_none(row[12])
     if own == day:
         recent = tuple(int(v) if v else None for v in row[23].split(","))
         return BoardRow(
-            item, own, row[13], row[14], row[15], row[16] or 0, row[17], row[18], _day_or_none(row[19]), row[20],
-            _day_or_none(row[21]), row[22], recent, reference,
+            item, own, row[13], row[14], row[15], row[16] or 0, row[17], row[18], day_or_none(row[19]), row[20],
+            day_or_none(row[21]), row[22], recent, reference,
         )  # fmt: skip
     recent = (None,) * RECENT_DAYS
     if own is not None:  # observed before, not on this day: the line ends where it ended
         kept = tuple(int(v) if v else None for v in row[23].split(","))
         recent = (*kept, *(None,) * min((day - own).days, RECENT_DAYS))[-RECENT_DAYS:]
     return BoardRow(
-        item, None, None, None, None, 0, PriceStatus.short, 0, _day_or_none(row[19]), row[20], None, None, recent, reference
+        item, None, None, None, None, 0, PriceStatus.short, 0, day_or_none(row[19]), row[20], None, None, recent, reference
     )
 
 
@@ -156,7 +172,7 @@ def _past_rows(session: Session, market: AreaRow, day: date) -> list[BoardRow]:
     past: dict[str, dict[date, Any]] = {}
     span = {"market": market.id, "since": (day - timedelta(days=LOOK_BACK)).isoformat(), "day": day.isoformat()}
     for row in session.execute(_PAST, span):
-        past.setdefault(row[0], {})[_day(row[1])] = row
+        past.setdefault(row[0], {})[day_of(row[1])] = row
     rules = session.execute(_RULES, {"zone": market.zone, "day": day.isoformat()})
     return [_past_row(row, past.get(row[0], {}), day, since) for row in rules]
 
@@ -180,7 +196,7 @@ def _reference(columns: Sequence[Any]) -> Reference | None:
     if columns[0] is None:
         return None
     kind, lower, upper, since, until, basis, confirmed = columns
-    return catalogue.reference(kind, lower, upper, _day(since), _day_or_none(until), basis, confirmed)
+    return catalogue.reference(kind, lower, upper, day_of(since), day_or_none(until), basis, confirmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +226,7 @@ def history(
     """A series' days, oldest first; days without a row are absent, days with too few quotes have no price."""
     span = {"since": (since or date.min).isoformat(), "until": (until or date.max).isoformat()}
     rows = session.execute(_SERIES, {"area": area_id, "commodity": commodity_id, "source": source, **span})
-    days = {(day := _day(row[0])): DayPrice(day, *row[1:]) for row in rows}
+    days = {(day := day_of(row[0])): DayPrice(day, *row[1:]) for row in rows}
     return list(days.values())
 
 
@@ -286,13 +302,13 @@ def compare(session: Session, commodity_id: str) -> Comparison:
     """Where it is cheapest on the newest day. Raises UnknownCommodity."""
     item = catalogue.get_commodity(session, commodity_id)
     rows = session.execute(_ACROSS, {"commodity": item.id}).all()
-    newest = max((_day(r[5]) for r in rows if r[5] is not None), default=None)
+    newest = max((day_of(r[5]) for r in rows if r[5] is not None), default=None)
     markets = []
     for r in rows:
-        own = _day_or_none(r[5])
+        own = day_or_none(r[5])
         recent = tuple(int(v) if v else None for v in r[12].split(",")) if r[12] else ()
         markets.append(
-            MarketPrice(AreaRow(*r[:5]), own, r[6] if own == newest else None, r[7], r[8], r[9] or 0, _day_or_none(r[10]),
+            MarketPrice(AreaRow(*r[:5]), own, r[6] if own == newest else None, r[7], r[8], r[9] or 0, day_or_none(r[10]),
                         r[11], recent, own is not None and own == newest)
         )  # fmt: skip
     markets.sort(key=lambda m: (m.price is None, m.price or 0, m.market.name))
@@ -328,7 +344,7 @@ _CORRECTIONS = text(
 def corrections(session: Session, area_id: str, *, limit: int = 50) -> list[Correction]:
     """The area's own corrections, newest first."""
     rows = session.execute(_CORRECTIONS, {"area": area_id, "limit": limit})
-    return [Correction(*r[:4], _day(r[4]), *r[5:]) for r in rows]
+    return [Correction(r[0], r[1], r[2], r[3], day_of(r[4]), r[5], r[6], r[7], r[8], r[9]) for r in rows]
 
 
 _ISSUES = text(
@@ -339,7 +355,7 @@ _ISSUES = text(
 
 def issues(session: Session, market_id: str, *, limit: int = 30) -> list[Issue]:
     """The newest publications, revisions included."""
-    return [Issue(_day(r[0]), *r[1:]) for r in session.execute(_ISSUES, {"market": market_id, "limit": limit})]
+    return [Issue(day_of(r[0]), *r[1:]) for r in session.execute(_ISSUES, {"market": market_id, "limit": limit})]
 
 
 _SOURCES = text(
@@ -354,10 +370,10 @@ def other_source(session: Session, area_id: str, commodity_ids: Sequence[str]) -
     return session.execute(_SOURCES, {"area": area_id, "items": list(commodity_ids)}).scalars().first()
 
 
-def _day(value: Any) -> date:
+def day_of(value: Any) -> date:
     """SQLite hands text to raw SQL."""
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _day_or_none(value: Any) -> date | None:
-    return None if value is None else _day(value)
+def day_or_none(value: Any) -> date | None:
+    return None if value is None else day_of(value)
