@@ -187,6 +187,32 @@ POSTGRESQL_FUNCTIONS += [
 ]
 
 # -- vendors -----------------------------------------------------------------------------------------------------
+# No two permits that occupy one place in one session overlap. PostgreSQL holds it by an exclusion constraint, which is
+# right under concurrency by itself; SQLite by triggers, right because it has one writer at a time.
+_ENDED = "('EXPIRED', 'REVOKED', 'RETURNED', 'TRANSFERRED')"
+guard(
+    "permit_no_overlap",
+    "permit",
+    postgresql=(
+        "CREATE EXTENSION IF NOT EXISTS btree_gist",
+        "ALTER TABLE permit DROP CONSTRAINT IF EXISTS permit_no_overlap",
+        "ALTER TABLE permit ADD CONSTRAINT permit_no_overlap EXCLUDE USING gist (market_id WITH =, place_id WITH =, "
+        f"session_code WITH =, daterange(valid_from, valid_until) WITH &&) WHERE (status NOT IN {_ENDED})",
+    ),
+)
+for _name, _event in (("permit_no_overlap_insert", "INSERT"), ("permit_no_overlap_update", "UPDATE")):
+    guard(
+        _name,
+        "permit",
+        sqlite=(
+            f"CREATE TRIGGER {_name} BEFORE {_event} ON permit WHEN NEW.status NOT IN {_ENDED} BEGIN "
+            "SELECT RAISE(ABORT, 'permit_no_overlap') WHERE EXISTS (SELECT 1 FROM permit o "
+            "WHERE o.market_id = NEW.market_id AND o.place_id = NEW.place_id AND o.session_code = NEW.session_code "
+            f"AND o.id <> NEW.id AND o.status NOT IN {_ENDED} "
+            "AND (NEW.valid_until IS NULL OR o.valid_from < NEW.valid_until) "
+            "AND (o.valid_until IS NULL OR o.valid_until > NEW.valid_from)); END",
+        ),
+    )
 
 # -- dues --------------------------------------------------------------------------------------------------------
 # A charge never changes but for `settled`, which follows its settlements; ck_charge_settled refuses to overpay a line.
@@ -247,8 +273,36 @@ POSTGRESQL_FUNCTIONS.append(
 append_only("price", "price_correction", "publication")
 
 # -- payments ----------------------------------------------------------------------------------------------------
+append_only("inbox", "payment", "receipt", "receipt_cancellation", "titipan_movement")
 
 # -- collection --------------------------------------------------------------------------------------------------
+append_only("slip", "day_close", "deposit", "deposit_item", "bank_line", "bank_match")
+# A hand-over that was verified stands; before that only its verification may be written, and it is never deleted.
+guard(
+    "handover_no_update",
+    "handover",
+    sqlite=(
+        "CREATE TRIGGER handover_no_update BEFORE UPDATE ON handover WHEN OLD.state = 'verified' "
+        "OR NEW.expected <> OLD.expected OR NEW.counted <> OLD.counted OR NEW.collector_id <> OLD.collector_id "
+        "BEGIN SELECT RAISE(ABORT, 'handover is append-only'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER handover_no_update BEFORE UPDATE ON handover FOR EACH ROW WHEN (OLD.state = 'verified' "
+        "OR NEW.expected <> OLD.expected OR NEW.counted <> OLD.counted OR NEW.collector_id <> OLD.collector_id) "
+        "EXECUTE FUNCTION refuse_change()",
+    ),
+)
+guard(
+    "handover_no_delete",
+    "handover",
+    sqlite=(
+        "CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover "
+        "BEGIN SELECT RAISE(ABORT, 'handover is append-only'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    ),
+)
 
 
 def install(connection: Connection) -> None:
@@ -274,9 +328,10 @@ def install(connection: Connection) -> None:
 
 
 def installed(connection: Connection) -> set[str]:
-    """Names of the triggers the database has now."""
+    """Names of the triggers and exclusion constraints the database has now."""
     query = (
-        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal "
+        "UNION ALL SELECT conname FROM pg_constraint WHERE contype = 'x'"
         if connection.dialect.name == "postgresql"
         else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     )
