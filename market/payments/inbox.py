@@ -1,0 +1,259 @@
+"""`receive`: one function for every provider's message. Stored once, applied once, marked in the same transaction.
+
+| what comes | outcome | what happens |
+|---|---|---|
+| paid, in time, the amount we asked | applied | settles the bill's charges; what nobody owes any more becomes credit |
+| paid, after the bill expired | credited | the vendor's prepaid balance, with a receipt |
+| paid, another amount; a second payment of one QR | held | the money waits in `review`, a person decides |
+| the same message, or the payment we know | duplicate | nothing |
+| the same message id, other content | conflicting | nothing; the provider is told |
+| a reference that is not ours | unknown | stored for a person |
+| a status that our table does not name | needs_review | stored for a person; never taken for paid |
+| pending, failed, cancelled, refunded | noted | stored; a waiting attempt learns of it |
+
+Two deliveries at once: the attempt's row is locked first, so the second reads what the first did.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, insert, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from market import clock
+from market.dues import service as dues
+from market.dues.service import ChargeKey
+from market.ledger import service as ledger
+from market.ledger.service import Line
+from market.payments.models import (
+    AttemptState,
+    Inbox,
+    Method,
+    MovementKind,
+    OutcomeKind,
+    PaymentAttempt,
+    ReviewItem,
+)
+from market.payments.notices import Notification, Outcome
+from market.payments.rails.snap_status import PaymentState
+from market.payments.recording import Draft, record
+
+GRACE = timedelta(seconds=60)  # clocks of bank and market differ a little
+METHODS = {"qris": Method.QRIS, "stripe": Method.STRIPE}
+CLEARING = {"qris": "clearing:qris", "stripe": "clearing:stripe"}
+_ENDS = {
+    PaymentState.CANCELLED: AttemptState.cancelled,
+    PaymentState.FAILED: AttemptState.cancelled,
+}
+
+
+def receive(session: Session, notice: Notification) -> Outcome:
+    """Store and apply one message. Returns the outcome; raises nothing that a message could cause."""
+    attempt = _attempt(session, notice)
+    seen = attempt.seen if attempt else _seen(session, notice)
+    if seen is not None:
+        return Outcome(OutcomeKind.duplicate if seen == notice.digest else OutcomeKind.conflicting)
+    if attempt is None:
+        return _store(session, notice, Outcome(OutcomeKind.unknown), review=True)
+    if notice.status is PaymentState.NEEDS_REVIEW:
+        return _store(session, notice, Outcome(OutcomeKind.needs_review, attempt.market_id), attempt, review=True)
+    if notice.status is not PaymentState.PAID:
+        return _note(session, notice, attempt)
+    if attempt.state == AttemptState.paid:
+        same = notice.provider_reference in ("", attempt.provider_reference)
+        outcome = Outcome(OutcomeKind.duplicate, attempt.market_id, attempt.payment_id)
+        return _store(session, notice, outcome) if same else _hold(session, notice, attempt)
+    if attempt.state == AttemptState.held or notice.amount != attempt.amount:
+        return _hold(session, notice, attempt)
+    return _apply(session, notice, attempt)
+
+
+class Found:
+    """The locked attempt of a message, and whether the message itself is known."""
+
+    __slots__ = (*[c.name for c in PaymentAttempt.__table__.columns], "seen")  # type: ignore[attr-defined]
+    market_id: str
+    id: int
+    vendor_id: int
+    bill_id: int | None
+    amount: int
+    lines: list[list[Any]]
+    place: str
+    session_code: str
+    timezone: str
+    opens: time
+    closes: time
+    expires_at: datetime
+    state: str
+    provider_reference: str
+    payment_id: int | None
+    seen: str | None
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        for name in self.__slots__:
+            setattr(self, name, row[name])
+
+    @property
+    def keys(self) -> set[ChargeKey]:
+        """The charges this attempt was for."""
+        return {ChargeKey(self.market_id, p, t, date.fromisoformat(d), r) for p, t, d, r in self.lines}
+
+
+_COLUMNS = PaymentAttempt.__table__.columns  # type: ignore[attr-defined]
+_FIND = """
+    SELECT {columns}, (SELECT digest FROM inbox WHERE provider = :provider AND event_id = :event_id) AS seen
+    FROM payment_attempt a WHERE a.market_id = :market_id AND a.reference = :reference {lock}"""
+
+
+def _find(lock: str) -> Any:
+    columns = ", ".join(f"a.{c.name}" for c in _COLUMNS)
+    query = text(_FIND.format(columns=columns, lock=lock))
+    return query.columns(**{c.name: c.type for c in _COLUMNS})
+
+
+_LOCKED, _PLAIN = _find("FOR UPDATE OF a"), _find("")
+
+
+def _attempt(session: Session, notice: Notification) -> Found | None:
+    """Our reference begins with the market's code: `KRN-…`."""
+    query = _LOCKED if session.get_bind().dialect.name == "postgresql" else _PLAIN
+    row = session.execute(
+        query,
+        {
+            "market_id": notice.reference.partition("-")[0][:8], "reference": notice.reference,
+            "provider": notice.provider, "event_id": notice.event_id,
+        },
+    ).mappings().first()  # fmt: skip
+    return Found(row) if row is not None and row["provider"] == notice.provider else None
+
+
+def _seen(session: Session, notice: Notification) -> str | None:
+    query = text("SELECT digest FROM inbox WHERE provider = :provider AND event_id = :event_id")
+    found: str | None = session.execute(query, {"provider": notice.provider, "event_id": notice.event_id}).scalar()
+    return found
+
+
+def _apply(session: Session, notice: Notification, attempt: Found) -> Outcome:
+    moment = clock.now()
+    paid_at = min(notice.paid_at or moment, moment + GRACE)
+    late = paid_at > attempt.expires_at + GRACE
+    owed = []
+    if not late:
+        keys = attempt.keys
+        unpaid = dues.unpaid(session, attempt.market_id, vendor_id=attempt.vendor_id, lock=True)
+        owed = [line for line in unpaid if line.key in keys]
+    apportioned = dues.apportion(notice.amount, owed)
+    done = record(
+        session,
+        Draft(
+            market_id=attempt.market_id,
+            method=METHODS[notice.provider],
+            provider=notice.provider,
+            provider_reference=notice.provider_reference or notice.reference,
+            account=CLEARING[notice.provider],
+            vendor_id=attempt.vendor_id,
+            amount=notice.amount,
+            parts=apportioned.parts,
+            credit=apportioned.credit,
+            credit_kind=MovementKind.LATE if late else MovementKind.SURPLUS,
+            session_code=attempt.session_code,
+            # The ledger's day never goes back: a day that was closed meanwhile stays as it was.
+            business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
+            paid_at=paid_at,
+            timezone=attempt.timezone,
+            place=attempt.place,
+            bill_id=attempt.bill_id,
+        ),
+    )
+    kind = OutcomeKind.applied if apportioned.parts else OutcomeKind.credited
+    outcome = Outcome(kind, attempt.market_id, done.payment_id, done.number)
+    _mark(session, attempt, AttemptState.paid, notice, done.payment_id)
+    return _store(session, notice, outcome)
+
+
+def _hold(session: Session, notice: Notification, attempt: Found) -> Outcome:
+    """The money is real and stands in the clearing account; whose it is, a person says."""
+    moment = clock.now()
+    if notice.amount > 0:
+        ledger.post(
+            session,
+            book=attempt.market_id,
+            key=f"held:{notice.provider}:{notice.digest[:32]}",
+            kind="held",
+            business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
+            lines=[Line(CLEARING[notice.provider], notice.amount), Line("review", -notice.amount)],
+        )
+    if attempt.state != AttemptState.paid:
+        _mark(session, attempt, AttemptState.held, notice, None)
+    return _store(session, notice, Outcome(OutcomeKind.held, attempt.market_id), attempt, review=True)
+
+
+def _note(session: Session, notice: Notification, attempt: Found) -> Outcome:
+    end = _ENDS.get(notice.status)
+    if end is not None and attempt.state in (AttemptState.created, AttemptState.open, AttemptState.unclear):
+        _mark(session, attempt, end, notice, None)
+    # Money that goes back after it was paid is a person's business: the receipt stands until it is cancelled.
+    refunded = notice.status is PaymentState.REFUNDED
+    kind = OutcomeKind.needs_review if refunded else OutcomeKind.noted
+    return _store(session, notice, Outcome(kind, attempt.market_id), attempt, review=refunded)
+
+
+def _mark(
+    session: Session, attempt: Found, state: AttemptState, notice: Notification, payment_id: int | None
+) -> None:
+    session.execute(
+        _MARK,
+        {
+            "m": attempt.market_id, "i": attempt.id, "new_state": str(state), "new_payment": payment_id,
+            "new_reference": notice.provider_reference or attempt.provider_reference, "new_note": notice.provider_status[:200],
+        },
+    )  # fmt: skip
+
+
+_MARK = (
+    update(PaymentAttempt)
+    .where(col(PaymentAttempt.market_id) == bindparam("m"), col(PaymentAttempt.id) == bindparam("i"))
+    .values(
+        state=bindparam("new_state"),
+        payment_id=bindparam("new_payment"),
+        provider_reference=bindparam("new_reference"),
+        note=bindparam("new_note"),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+def _store(
+    session: Session,
+    notice: Notification,
+    outcome: Outcome,
+    attempt: Found | None = None,
+    *,
+    review: bool = False,
+) -> Outcome:
+    """Write the message with its outcome. A delivery that lost the race for the same message adds nothing."""
+    moment = clock.now()
+    into = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {
+        "provider": notice.provider, "event_id": notice.event_id, "reference": notice.reference[:64],
+        "provider_status": notice.provider_status[:40], "received_at": moment, "digest": notice.digest,
+        "body": notice.raw, "outcome": str(outcome.kind), "market_id": outcome.market_id,
+        "payment_id": outcome.payment_id,
+    }  # fmt: skip
+    statement = into(Inbox).on_conflict_do_nothing(index_elements=["provider", "event_id"]).returning(col(Inbox.id))
+    inbox_id = session.execute(statement, row).scalar()
+    if inbox_id is None:
+        return Outcome(OutcomeKind.duplicate, outcome.market_id)
+    if review:
+        session.execute(
+            insert(ReviewItem),
+            {
+                "kind": str(outcome.kind), "provider": notice.provider, "reference": notice.reference[:64],
+                "inbox_id": inbox_id, "market_id": outcome.market_id, "attempt_id": attempt.id if attempt else None,
+                "amount": notice.amount if outcome.kind is OutcomeKind.held else 0,
+                "expected": attempt.amount if attempt else None, "created_at": moment,
+            },
+        )  # fmt: skip
+    return outcome
