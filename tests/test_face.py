@@ -39,7 +39,7 @@ PAIRS = [
 def tokens(scheme: str) -> dict[str, str]:
     """Colour tokens of a scheme: the first :root block, and for dark the one inside its media query over it."""
     light = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", re.search(r":root \{.*?\n\}", CSS, re.S)[0]))  # type: ignore[index]
-    dark = re.search(r"prefers-color-scheme:\s?dark.*?\n\} \}", CSS, re.S)
+    dark = re.search(r"prefers-color-scheme:dark.*?\n\}\}", CSS, re.S)
     assert dark
     return light if scheme == "light" else light | dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", dark[0]))
 
