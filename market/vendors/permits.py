@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
@@ -216,14 +216,15 @@ def route(session: Session, market_id: str, session_code: str, day: date) -> lis
     )
     rows = session.execute(
         select(
-            col(Place.id), col(Place.code), col(Place.kind), col(Place.block), col(Place.floor), col(Place.zone),
-            col(Place.status), col(Permit.id), col(Permit.vendor_id), col(Permit.vendor_kind), col(Permit.goods),
-            col(CheckIn.at).is_not(None).label("here"),
+            col(Place.id).label("place_id"), col(Place.code), col(Place.kind), col(Place.block), col(Place.floor),
+            col(Place.zone), col(Place.status), col(Permit.id).label("permit_id"), col(Permit.vendor_id),
+            col(Permit.vendor_kind), func.coalesce(col(Permit.goods), "").label("goods"),
+            col(CheckIn.at).is_not(None).label("checked_in"),
         )
         .select_from(Place)
         .outerjoin(Permit, occupied)
         .outerjoin(CheckIn, came)
         .where(col(Place.market_id) == market_id)
         .order_by(col(Place.floor), col(Place.block), col(Place.number), col(Place.code))
-    )  # fmt: skip
-    return [Stop(*row[:10], goods=row.goods or "", checked_in=bool(row.here)) for row in rows]
+    ).mappings()  # fmt: skip
+    return [Stop(**row) for row in rows]
