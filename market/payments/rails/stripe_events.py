@@ -182,7 +182,10 @@ def parse_event(raw: bytes) -> StripeEvent:
     if reader is None:
         return StripeEvent(event_id, kind, created, live, None)
     try:
-        return StripeEvent(event_id, kind, created, live, reader(kind, data["data"]["object"]))
+        it = data["data"]["object"]
+        if not isinstance(it, dict):
+            raise TypeError("data.object is not an object")
+        return StripeEvent(event_id, kind, created, live, reader(kind, it))
     except (KeyError, TypeError, ValueError) as error:
         return StripeEvent(event_id, kind, created, live, None, problem=f"{type(error).__name__}: {error}")
 
@@ -278,6 +281,8 @@ def _id_of(data: Mapping[str, Any], name: str) -> str:
 
 def _metadata(data: Mapping[str, Any]) -> dict[str, str]:
     values = data.get("metadata") or {}
+    if not isinstance(values, Mapping):
+        raise ValueError("metadata is not an object")
     return {str(k): v for k, v in values.items() if isinstance(v, str)}
 
 
