@@ -26,11 +26,14 @@ class HandoverState(StrEnum):
 
 
 class Round(SQLModel, table=True):
-    """One collector in one session of one business day. Open until its hand-over."""
+    """One collector's walk in a session of a business day, open until its hand-over; then `turn` counts the next."""
 
     __tablename__ = "round"
     __table_args__ = (
-        UniqueConstraint("market_id", "session_code", "business_day", "collector_id", name="uq_round_collector_day"),
+        UniqueConstraint(
+            "market_id", "session_code", "business_day", "collector_id", "turn", name="uq_round_collector_day"
+        ),
+        CheckConstraint("turn >= 1", name="turn"),
     )
 
     market_id: str = Field(primary_key=True, max_length=8)
@@ -38,7 +41,7 @@ class Round(SQLModel, table=True):
     session_code: str = Field(max_length=12)
     business_day: date
     collector_id: int = Field(sa_type=BigKey)
-    block: str | None = Field(default=None, max_length=20)
+    turn: int = 1
     opened_at: datetime = Field(sa_type=UTCDateTime)
 
 
@@ -74,6 +77,7 @@ class Slip(SQLModel, table=True):
     device: str = Field(primary_key=True, max_length=12)
     number: int = Field(primary_key=True, sa_type=BigInteger)
     round_id: int = Field(sa_type=BigInteger)
+    permit_id: int = Field(sa_type=BigInteger)
     vendor_id: int = Field(sa_type=BigKey)
     amount: int = Field(sa_type=BigInteger)
     receipt_number: str = Field(max_length=24)

@@ -3,6 +3,7 @@
 from market.dues.accrual import Accrued, DayNotReached, Problem, accrue, accrue_permits, reopen, rules_of
 from market.dues.apportionment import Apportionment, Owed, Part, apportion
 from market.dues.bills import BillView, IssuedBill, NothingToPay, bill_view, close_bill, make_bill
+from market.dues.by_permit import PermitFigures, by_permit
 from market.dues.charges import ChargeLine, LineGroup, UnpaidCharge, by_keys, grouped, unpaid
 from market.dues.documents import charge_name, charges_of, document_name
 from market.dues.figures import DayFigures, ageing, day_figures
@@ -14,9 +15,9 @@ from market.dues.tariffs import add_relief, add_tariff, end_tariff
 
 __all__ = [
     "Accrued", "Ageing", "Apportionment", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
-    "ChargeType", "DayFigures", "DayNotReached", "IssuedBill", "LineGroup", "NothingToPay", "Owed", "Part", "Preview",
+    "ChargeType", "DayFigures", "DayNotReached", "IssuedBill", "LineGroup", "NothingToPay", "Owed", "Part", "PermitFigures", "Preview",
     "Problem", "SettledElsewhere", "UnpaidCharge", "accrue", "accrue_permits", "add_relief", "add_tariff", "ageing",
-    "apportion", "bill_view", "bucket", "by_keys", "charge_name", "charges_of", "close_bill", "day_figures",
+    "apportion", "bill_view", "bucket", "by_keys", "by_permit", "charge_name", "charges_of", "close_bill", "day_figures",
     "document_name", "end_tariff", "grouped", "interest", "make_bill", "months_late", "preview", "reopen", "rules_of",
     "settle", "unpaid", "unsettle",
 ]  # fmt: skip

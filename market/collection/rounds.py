@@ -1,0 +1,284 @@
+"""The collector's walk: a route in walking order, cash taken with a slip and a receipt, check-ins, visits without pay.
+
+A slip is keyed by its device and number; the same slip again is the same payment. Without a device of its own, a
+signed-in browser counts as device `W<user>`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from market import audit, clock
+from market.auth.access import Principal, Role
+from market.collection import handovers
+from market.collection.models import DayClose, Handover, Round, Slip, Visit, VisitOutcome
+from market.dues import service as dues
+from market.dues.service import PermitFigures
+from market.errors import Conflict, Invalid, MarketError
+from market.ledger import service as ledger
+from market.payments import service as payments
+from market.vendors import service as vendors
+from market.vendors.permits import Stop
+from market.words import N_, Message
+
+TODAY, ALL = "today", "all"
+
+
+class DayClosed(Conflict):
+    message = N_("Hari ini sudah ditutup untuk sesi {session}. Pembayaran dicatat di loket, pada hari berikutnya.")
+
+
+class RoundOver(Conflict):
+    message = N_("Kas putaran ini sudah diserahkan. Mulai putaran baru untuk menagih lagi.")
+
+
+class NothingOwed(Conflict):
+    message = N_("Tidak ada yang perlu dibayar untuk tempat ini.")
+
+
+class SlipReused(Conflict):
+    message = N_("Slip {slip} sudah dipakai untuk pembayaran lain. Tidak ada yang dicatat.")
+
+
+class BadSlip(Invalid):
+    message = N_("Slip ini belum lengkap.")
+
+
+@dataclass(frozen=True)
+class StopView:
+    """A place on the walk with what it owes and what happened there today."""
+
+    stop: Stop
+    figures: PermitFigures
+    visit: str | None
+
+    @property
+    def state(self) -> str:
+        """paid · due · closed · vacant · seasonal (not here yet)"""
+        if self.stop.permit_id is None:
+            return "vacant"
+        if self.figures.owed == 0 and (self.figures.paid or self.stop.vendor_kind != "MUSIMAN"):
+            return "paid"
+        if self.visit:
+            return "closed"
+        if self.stop.vendor_kind == "MUSIMAN" and not self.stop.checked_in and not self.figures.owed:
+            return "seasonal"
+        return "due"
+
+
+@dataclass(frozen=True)
+class SlipIn:
+    """One payment as a device holds it: `scope` says which lines (today's, or all), `amount` what was taken."""
+
+    device: str
+    number: int
+    permit_id: int
+    amount: int
+    scope: str = ALL
+    issued_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SlipOutcome:
+    """What became of a slip: taken, repeated (known before), or refused with a reason; its receipt where it has one."""
+
+    device: str
+    number: int
+    outcome: str
+    receipt_number: str | None = None
+    credit: int = 0
+    reason: Message | None = None
+
+
+def open_round(session: Session, market_id: str, session_code: str, *, by: Principal) -> Round:
+    """The collector's open round of this session's business day, begun if need be. Raises DayClosed."""
+    by.require(Role.collector, market_id=market_id)
+    day = vendors.business_day(session, market_id, session_code)
+    refuse_closed(session, market_id, session_code, day)
+    rows = session.execute(
+        select(Round, Handover.id)
+        .outerjoin(
+            Handover, (col(Handover.market_id) == col(Round.market_id)) & (col(Handover.round_id) == col(Round.id))
+        )
+        .where(
+            col(Round.market_id) == market_id,
+            col(Round.session_code) == session_code,
+            col(Round.business_day) == day,
+            col(Round.collector_id) == by.user_id,
+        )
+        .order_by(col(Round.turn).desc())
+    ).all()
+    if rows and rows[0][1] is None:
+        found: Round = rows[0][0]
+        return found
+    begun = Round(
+        market_id=market_id,
+        id=ledger.take_numbers(session, market_id, "round", 1)[0],
+        session_code=session_code,
+        business_day=day,
+        collector_id=by.user_id or 0,
+        turn=rows[0][0].turn + 1 if rows else 1,
+        opened_at=clock.now(),
+    )
+    session.add(begun)
+    session.flush()
+    return begun
+
+
+def current_round(session: Session, market_id: str, session_code: str, day: date, *, by: Principal) -> Round | None:
+    """The collector's newest round of that day, open or handed over; None where the walk has not begun."""
+    return session.execute(
+        select(Round)
+        .where(
+            col(Round.market_id) == market_id,
+            col(Round.session_code) == session_code,
+            col(Round.business_day) == day,
+            col(Round.collector_id) == by.user_id,
+        )
+        .order_by(col(Round.turn).desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def refuse_closed(session: Session, market_id: str, session_code: str, day: date) -> None:
+    """Raises DayClosed where the session's day was closed: it is immutable."""
+    if session.get(DayClose, (market_id, session_code, day)) is not None:
+        raise DayClosed(session=session_code)
+
+
+def walk(session: Session, market_id: str, session_code: str, day: date) -> list[StopView]:
+    """The route with figures and visits, in walking order. Four queries, whatever the size of the market."""
+    figures = dues.by_permit(session, market_id, day)
+    visits = {
+        place_id: str(outcome)
+        for place_id, outcome in session.execute(
+            select(col(Visit.place_id), col(Visit.outcome))
+            .join(Round, (col(Round.market_id) == col(Visit.market_id)) & (col(Round.id) == col(Visit.round_id)))
+            .where(
+                col(Visit.market_id) == market_id,
+                col(Round.business_day) == day,
+                col(Round.session_code) == session_code,
+            )
+        )
+    }
+    nothing = PermitFigures()
+    return [
+        StopView(stop, figures.get(stop.permit_id or -1, nothing), visits.get(stop.place_id))
+        for stop in vendors.route(session, market_id, session_code, day)
+    ]
+
+
+def collect(session: Session, market_id: str, round_id: int, slip: SlipIn, *, by: Principal) -> SlipOutcome:
+    """Take one payment on the walk. Raises SlipReused, NothingOwed, RoundOver, DayClosed, BadSlip."""
+    by.require(Role.collector, market_id=market_id)
+    if known := session.get(Slip, (market_id, slip.device, slip.number)):
+        if (known.permit_id, known.amount) != (slip.permit_id, slip.amount):
+            raise SlipReused(slip=slip_name(slip.device, slip.number))
+        return SlipOutcome(slip.device, slip.number, "repeated", known.receipt_number)
+    row = _open(session, market_id, round_id, by)
+    if slip.amount <= 0 or slip.scope not in (TODAY, ALL):
+        raise BadSlip
+    permit = vendors.find_permit(session, market_id, slip.permit_id)
+    owed = dues.unpaid(session, market_id, permit_id=slip.permit_id, until=row.business_day, lock=True)
+    if slip.scope == TODAY:
+        owed = [line for line in owed if line.key.period_start == row.business_day]
+    if not owed and slip.issued_at is None:
+        # At the stall there is nothing to take. A slip from a device was paid already: its money becomes credit.
+        raise NothingOwed
+    receipt = payments.take_cash(
+        session,
+        market_id=market_id,
+        vendor_id=permit.vendor_id,
+        amount=slip.amount,
+        charges=owed,
+        session_code=row.session_code,
+        account=f"cash:collector:{by.user_id}",
+        paid_at=slip.issued_at,
+        by=by,
+        key=f"slip:{slip.device}:{slip.number}",
+    )
+    moment = clock.now()
+    session.add(
+        Slip(
+            market_id=market_id,
+            device=slip.device,
+            number=slip.number,
+            round_id=round_id,
+            permit_id=slip.permit_id,
+            vendor_id=permit.vendor_id,
+            amount=slip.amount,
+            receipt_number=receipt.number,
+            issued_at=slip.issued_at or moment,
+            received_at=moment,
+        )
+    )
+    session.flush()
+    credit = max(0, slip.amount - sum(line.remaining for line in owed))
+    return SlipOutcome(slip.device, slip.number, "taken", receipt.number, credit)
+
+
+def collect_many(
+    session: Session, market_id: str, round_id: int, slips: Sequence[SlipIn], *, by: Principal
+) -> list[SlipOutcome]:
+    """A whole round in one go: each slip stands or falls by itself, and every one is answered."""
+    outcomes: list[SlipOutcome] = []
+    for slip in slips:
+        try:
+            with session.begin_nested():
+                outcomes.append(collect(session, market_id, round_id, slip, by=by))
+        except MarketError as refusal:
+            outcomes.append(SlipOutcome(slip.device, slip.number, "refused", reason=refusal.text))
+    return outcomes
+
+
+def next_slip(session: Session, market_id: str, device: str) -> int:
+    """The next number of a device's slips, counted here for browsers that cannot count by themselves."""
+    return ledger.take_numbers(session, market_id, f"slip-{device}", 1)[0]
+
+
+def slip_name(device: str, number: int) -> str:
+    """`D07-000123`."""
+    return f"{device}-{number:06d}"
+
+
+def check_in(session: Session, market_id: str, permit_id: int, day: date, *, by: Principal) -> int:
+    """A seasonal vendor is here: the day's charge is made at once. Returns what was charged, in rupiah."""
+    vendors.check_in(session, market_id, permit_id, day=day, by=by)
+    return dues.accrue_permits(session, market_id, [permit_id]).amount
+
+
+def note_visit(
+    session: Session,
+    market_id: str,
+    round_id: int,
+    place_id: int,
+    *,
+    outcome: VisitOutcome,
+    note: str = "",
+    by: Principal,
+) -> None:
+    """A place that did not pay, and why; what is owed does not change."""
+    by.require(Role.collector, market_id=market_id)
+    _open(session, market_id, round_id, by)
+    session.merge(
+        Visit(
+            market_id=market_id, round_id=round_id, place_id=place_id, outcome=outcome, note=note[:200], at=clock.now()
+        )
+    )
+    session.flush()
+    audit.record(
+        session, by, "visit", "place", str(place_id), market_id=market_id, after={"outcome": str(outcome), "note": note}
+    )
+
+
+def _open(session: Session, market_id: str, round_id: int, by: Principal) -> Round:
+    row = session.get(Round, (market_id, round_id))
+    if row is None or row.collector_id != by.user_id:
+        raise handovers.RoundUnknown
+    if handovers.find_by_round(session, market_id, round_id) is not None:
+        raise RoundOver
+    refuse_closed(session, market_id, row.session_code, row.business_day)
+    return row

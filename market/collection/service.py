@@ -1,0 +1,33 @@
+"""What pages, the API and others ask of collection."""
+
+from market.collection.banking import (
+    Undeposited,
+    deposit,
+    match,
+    match_all,
+    record_line,
+    undeposited,
+)
+from market.collection.closing import Readiness, close, readiness
+from market.collection.handovers import count_notes, find_by_round, hand_over, in_hand, takings, verify
+from market.collection.rounds import (
+    SlipIn,
+    SlipOutcome,
+    StopView,
+    check_in,
+    collect,
+    collect_many,
+    current_round,
+    next_slip,
+    note_visit,
+    open_round,
+    slip_name,
+    walk,
+)
+
+__all__ = [
+    "Readiness", "SlipIn", "SlipOutcome", "StopView", "Undeposited", "check_in", "close", "collect", "collect_many",
+    "count_notes", "current_round", "deposit", "find_by_round", "hand_over", "in_hand", "match", "match_all",
+    "next_slip", "note_visit", "open_round", "readiness", "record_line", "slip_name", "takings", "undeposited",
+    "verify", "walk",
+]  # fmt: skip
