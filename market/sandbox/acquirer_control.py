@@ -48,8 +48,9 @@ def router(bank: Bank) -> APIRouter:
         return faults
 
     @routes.post("/control/pay/{reference}")
-    def control_pay(reference: str, order: PayOrder) -> Response:
-        return _told(lambda: bank.pay(reference, order.amount, late=order.late))
+    def control_pay(reference: str, order: PayOrder | None = None) -> Response:
+        asked = order or PayOrder()
+        return _told(lambda: bank.pay(reference, asked.amount, late=asked.late))
 
     @routes.post("/control/repeat/{reference}")
     def control_repeat(reference: str, same_id: bool = True) -> Response:

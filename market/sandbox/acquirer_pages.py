@@ -81,8 +81,8 @@ def router(acquirer: Acquirer) -> APIRouter:
     bank, routes = acquirer.bank, APIRouter(prefix=PREFIX)
 
     def front(request: Request, errors: dict[str, Message] | None = None, pasted: str = "") -> HTMLResponse:
-        found = bank.transactions()
-        waiting = sum(t["status"] == "01" and not _expired(t) for t in found)
+        found = [t | {"state": _state(t)} for t in bank.transactions()]
+        waiting = sum(t["state"] == "01" for t in found)
         page = BankPage(found[:100], waiting, bank.dice.faults, NAMES, errors or {}, pasted, acquirer.signs)
         return render(request, "sandbox/bank.html", page, 422 if errors else 200)
 
@@ -126,10 +126,9 @@ def router(acquirer: Acquirer) -> APIRouter:
             it = bank.find(reference)
         except BankRefused:
             return front(request, {"qr": say(REASONS["Transaction Not Found"])})
-        state = "expired" if it["status"] == "01" and _expired(it) else it["status"]
         page = PayPage(
             it=it,
-            state=state,
+            state=_state(it),
             merchant=MERCHANT,
             wrong_amount=it["amount"] + LIE,
             fee=fee_of(it["paid_amount"]),
@@ -216,8 +215,10 @@ def _do(acquirer: Acquirer, reference: str, what: str) -> Message:
     return say(N_("QR dibatalkan oleh bank."))
 
 
-def _expired(it: Document) -> bool:
-    return datetime.fromisoformat(it["expires_at"]) < clock.now()
+def _state(it: Document) -> str:
+    """Its status, or `expired` for one that nobody paid in time."""
+    late = it["status"] == "01" and datetime.fromisoformat(it["expires_at"]) < clock.now()
+    return "expired" if late else str(it["status"])
 
 
 def _address(reference: str, back: str) -> str:

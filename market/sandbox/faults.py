@@ -41,6 +41,11 @@ class Faults(BaseModel):
     forge: float = Rate
     once: list[Fault] = []
 
+    @property
+    def any(self) -> bool:
+        """Whether anything can go wrong at all."""
+        return bool(self.once) or max(getattr(self, name) for name in NAMES) > 0
+
 
 class Dice:
     """One provider's faults, kept in its store."""

@@ -341,8 +341,11 @@ def test_a_sticker_is_paid_without_a_word_to_the_market(running: Running) -> Non
 
 
 def test_pages_answer_in_both_languages_and_to_nonsense(running: Running, bank: SnapClient) -> None:
-    made = _ask(bank, _reference())
-    for path in ("", "/settlement", f"/pay/{made.reference_no}", "/settlement?day=2026-11-24"):
+    made, paid = _ask(bank, _reference()), _ask(bank, _reference())
+    _control(running, f"pay/{paid.reference_no}")
+    wait_for(lambda: running.ear.heard)
+    paths = ("", "/settlement", f"/pay/{made.reference_no}", f"/pay/{paid.reference_no}", "/settlement?day=2026-11-24")
+    for path in paths:
         for lang, word in (("id", "Latihan"), ("en", "Practice")):
             joint = "&" if "?" in path else "?"
             page = httpx.get(f"{running.url}/acquirer{path}{joint}lang={lang}")
