@@ -138,8 +138,8 @@ COMMODITIES: list[dict[str, Any]] = [
         ("bunga-pacar-air", "Bunga pacar air", "Balsam flowers", "Bungan pacah", "kg", "kg", "segar"),
         ("bunga-pecah-seribu", "Bunga pecah seribu", "Hydrangea flowers", "Pecah seribu", "kg", "kg", "segar"),
         ("bunga-kamboja", "Bunga kamboja", "Frangipani flowers", "Bungan jepun", "plastik kecil", "small bag", "segar"),
-        ("pisang-biji", "Pisang raja, per biji", "Banana, single", "Biu", "biji", "piece", "raja"),
-        ("pisang-sisir", "Pisang raja, per sisir", "Banana, hand", "Biu", "sisir", "hand", "raja"),
+        ("pisang-biji", "Pisang raja", "Raja banana", "Biu", "biji", "piece", "raja"),
+        ("pisang-sisir", "Pisang raja sesisir", "Raja banana, whole hand", "Biu", "sisir", "hand", "raja"),
     ),
 ]  # fmt: skip
 

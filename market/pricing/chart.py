@@ -110,11 +110,12 @@ def line_chart(
     if not own:
         return Markup()
     frame = _Frame(drawing, first, last, _bounds(own, others, shown))
-    body = [_bands(frame, shown, words), _axis(frame, first, last, words)]
+    body = [_bands(frame, shown), _axis(frame, first, last, words)]
     if others:
         body.append(f'<path class="line-other" d="{frame.path(others)}"/>')
     body.append(f'<path class="line" d="{frame.path(own)}"/>')
-    body += [_gap(frame, own, words), _ends(frame, own, others, above=above, words=words)]
+    # Words last: they stand on the lines, with the paper's colour around them.
+    body += [_edge_labels(frame, shown, words), _gap(frame, own, words), _ends(frame, own, others, above=above, words=words)]
     return Markup(  # noqa: S704 - words are escaped where they stand
         f'<svg class="chart{" " + css if css else ""}" viewBox="0 0 {drawing.width} {drawing.height}" role="img" '
         f'aria-label="{escape(words.title)}. {escape(words.description)}">{"".join(body)}</svg>'
@@ -155,7 +156,7 @@ class _Frame:
         return _path(points)
 
 
-def _bands(frame: _Frame, bands: Sequence[Band], words: Words) -> str:
+def _bands(frame: _Frame, bands: Sequence[Band]) -> str:
     parts: list[str] = []
     for band in bands:
         left, right = max(frame.x(band.since), 0), min(frame.x(band.until), frame.drawing.width)
@@ -166,6 +167,12 @@ def _bands(frame: _Frame, bands: Sequence[Band], words: Words) -> str:
             top, bottom = (max(_TOP, min(frame.y(e), frame.floor)) for e in (band.upper, band.lower))
             parts.append(f'<rect class="band" x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"/>')
         parts += [f'<path class="edge" d="M{left:.1f} {frame.y(e):.1f}H{right:.1f}"/>' for e in edges]
+    return "".join(parts)
+
+
+def _edge_labels(frame: _Frame, bands: Sequence[Band], words: Words) -> str:
+    """The newest reference's edges, named: the upper one above its line, the lower one beneath."""
+    parts: list[str] = []
     if bands:
         newest = bands[-1]
         for edge, text, shift in ((newest.upper, words.upper, -8), (newest.lower, words.lower, 22)):

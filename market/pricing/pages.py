@@ -38,6 +38,7 @@ class CityLine:
     low: int
     high: int
     cheapest: str
+    markets: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def prices(request: Request, session: SessionDep, by: Anyone, q: Words = "") -> 
         name = wording.name(p.item)
         hay = f"{p.item.name} {p.item.name_en} {p.item.name_ban} {wording.group_title(p.item.group)}".casefold()
         if all(word in hay for word in q.casefold().split()):
-            line = CityLine(p.item.id, name, wording.unit(p.item), p.price, p.n, p.low, p.high, ", ".join(p.cheapest))
+            line = CityLine(p.item.id, name, wording.unit(p.item), p.price, p.n, p.low, p.high, p.cheapest[0], len(p.cheapest))
             sections.setdefault(p.item.group, []).append(line)
     titled = [(group, wording.group_title(group), lines) for group, lines in sections.items()]
     context = PricesPage(found, titled, q, found.day == found.today)

@@ -197,7 +197,7 @@ def history_page(
         distance=abs((last.price or 0) - _edge(rule, last.price or 0)) if last and rule else 0,
         span=span, narrow=drawn[0], wide=drawn[1], caption=_caption(rule, other_name if other else "", days, first, today),
         against=list(against),
-        since_words={a.name: wording.short_day(a.day) for a in against},
+        since_words={a.name: wording.short_day(a.day, today) for a in against},
         days=lines if every_day else lines[:SHOWN_DAYS], shown_all=every_day or len(lines) <= SHOWN_DAYS,
     )  # fmt: skip
 
@@ -288,9 +288,9 @@ def _day_lines(days: Sequence[DayPrice], first: date, last: date) -> list[DayLin
         day = last - timedelta(days=n)
         d = by_day.get(day)
         found.append(
-            DayLine(wording.short_day(day), d.price, d.low, d.high, d.n, True)
+            DayLine(wording.short_day(day, last), d.price, d.low, d.high, d.n, True)
             if d
-            else DayLine(wording.short_day(day), None, None, None, None, False)
+            else DayLine(wording.short_day(day, last), None, None, None, None, False)
         )
     return found
 
@@ -320,6 +320,7 @@ class ComparePage:
     name: str
     unit: str
     title: str
+    cheapest: int | None
     lines: list[MarketLine]
     is_today: bool
     kind: str
@@ -341,7 +342,7 @@ def compare_page(comparison: Comparison, today: date, national: tuple[str, int, 
     else:
         title = gettext("{name} sama murahnya di {n} pasar").format(name=name, n=len(best))
     return ComparePage(
-        comparison, name, wording.unit(comparison.item), title, lines, comparison.day == today,
+        comparison, name, wording.unit(comparison.item), title, cheapest, lines, comparison.day == today,
         str(reference.kind) if reference else "", wording.figure(reference) if reference else "",
         (national[0], national[1], wording.last_seen(national[2])) if national else None,
     )  # fmt: skip

@@ -81,14 +81,14 @@ def _last_seen(day: date, lang: str) -> str:
     return format_date(day, "EEEE d MMM", locale=lang)
 
 
-def short_day(day: date) -> str:
-    """*Sel 24 Nov*; with the year in a long table."""
-    return _short_day(day, language())
+def short_day(day: date, today: date) -> str:
+    """*Sel 24 Nov*; with the year where it is another."""
+    return _short_day(day, day.year == today.year, language())
 
 
 @lru_cache(maxsize=4_096)
-def _short_day(day: date, lang: str) -> str:
-    return format_date(day, "EEE d MMM y", locale=lang)
+def _short_day(day: date, this_year: bool, lang: str) -> str:
+    return format_date(day, "EEE d MMM" if this_year else "EEE d MMM y", locale=lang)
 
 
 def figure(reference: Reference) -> str:

@@ -49,7 +49,13 @@ def test_fewer_than_three_quotes_are_never_a_price(quotes: list[int]) -> None:
 
 def test_three_quotes_make_a_price() -> None:
     found = figures.day_figures([65_000, 60_000, 62_000])
-    assert (found.status, found.price, found.low, found.high, found.spread) == ("official", 62_000, 60_000, 65_000, 5_000)
+    assert (found.status, found.price, found.low, found.high, found.spread) == (
+        "official",
+        62_000,
+        60_000,
+        65_000,
+        5_000,
+    )
 
 
 def test_rice_is_judged_by_the_rule_of_its_day() -> None:
@@ -63,7 +69,14 @@ def test_rice_is_judged_by_the_rule_of_its_day() -> None:
 
 @pytest.mark.parametrize(
     ("price", "verdict"),
-    [(50_000, "within"), (62_000, "above"), (35_000, "below"), (40_000, "within"), (57_000, "within"), (57_001, "above")],
+    [
+        (50_000, "within"),
+        (62_000, "above"),
+        (35_000, "below"),
+        (40_000, "within"),
+        (57_000, "within"),
+        (57_001, "above"),
+    ],
 )
 def test_bands(price: int, verdict: str) -> None:
     """Domain rule 13, and both edges."""

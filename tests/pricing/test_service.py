@@ -63,9 +63,16 @@ def test_imports_never_reach_a_market(session: Session) -> None:
 def test_prices_cannot_be_edited(session: Session) -> None:
     seed(session)
     publish(session, "BDG", CHILI, {DAY: (60_000, 62_000, 65_000)})
-    for statement in ("UPDATE price SET price = 1", "DELETE FROM price", "DELETE FROM publication", "UPDATE price_correction SET reason = ''"):
+    for statement in (
+        "UPDATE price SET price = 1",
+        "DELETE FROM price",
+        "DELETE FROM publication",
+        "UPDATE price_correction SET reason = ''",
+    ):
         if "correction" in statement:
-            pricing.correct(session, "BDG", DAY, commodity_id=CHILI, prices=(1_000, 1_000, 1_000), reason="uji", by=HEAD)
+            pricing.correct(
+                session, "BDG", DAY, commodity_id=CHILI, prices=(1_000, 1_000, 1_000), reason="uji", by=HEAD
+            )
         with pytest.raises(DBAPIError), session.begin_nested():
             session.execute(text(statement))
 
@@ -180,7 +187,9 @@ def test_an_unusual_quote_needs_a_reason(session: Session, city: Callable[[Sessi
     with clock.freeze(NOON + timedelta(days=1)):
         day = DAY + timedelta(days=1)
         with pytest.raises(BadQuotes) as refused:
-            pricing.record_quotes(session, "BDG", day, [QuoteInput(CHILI, 1, 6_200), QuoteInput(CHILI, 2, 62_000)], by=SURVEYOR)
+            pricing.record_quotes(
+                session, "BDG", day, [QuoteInput(CHILI, 1, 6_200), QuoteInput(CHILI, 2, 62_000)], by=SURVEYOR
+            )
         assert list(refused.value.fields) == [f"{CHILI}:1"]
         pricing.record_quotes(session, "BDG", day, [QuoteInput(CHILI, 1, 85_000, reason="hujan")], by=SURVEYOR)
         assert [q.flag for q in pricing.quotes_of(session, "BDG", day)] == ["confirm"]
@@ -198,7 +207,9 @@ def test_impossible_quotes(session: Session, price: int) -> None:
 def test_a_correction_keeps_the_old_value(session: Session, city: Callable[[Session], None]) -> None:
     city(session)
     with clock.freeze(NOON):
-        pricing.correct(session, "BDG", DAY, commodity_id=CHILI, prices=(58_000, 58_500, 59_000), reason="salah ketik", by=HEAD)
+        pricing.correct(
+            session, "BDG", DAY, commodity_id=CHILI, prices=(58_000, 58_500, 59_000), reason="salah ketik", by=HEAD
+        )
         board = pricing.board(session, "BDG")
     chili = next(r for r in board.rows if r.item.id == CHILI)
     assert (chili.price, chili.revision) == (58_500, 1)

@@ -1,0 +1,74 @@
+"""`market prices …`: import, publish, export."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from market.auth.access import SYSTEM
+from market.console import Commands, Out
+from market.errors import Invalid
+from market.pricing import listing
+from market.pricing import service as pricing
+from market.pricing.importing.commands import add_import
+from market.pricing.listing import PriceRow
+from market.words import N_, say
+
+
+class BadDate(Invalid):
+    message = N_("Tanggal “{text}” tidak terbaca. Tulis seperti 2026-11-24.")
+
+
+def add(commands: Commands) -> None:
+    """Register the verbs."""
+    group = commands.group("prices", help="daily prices: import, publish, export")
+    add_import(group)
+    publish = group.verb("publish", run_publish, help="publish a market's approved survey of one day")
+    publish.add_argument("--market", required=True, help="market code, for example BDG")
+    publish.add_argument("--date", required=True, help="YYYY-MM-DD")
+    export = group.verb("export", run_export, help="write prices as CSV or XLSX")
+    export.add_argument("file", type=Path, help="target; its ending, .csv or .xlsx, is the format")
+    export.add_argument("--market", help="market code or region; all without it")
+    export.add_argument("--commodity", help="one commodity's id")
+    export.add_argument("--from", dest="since", help="YYYY-MM-DD, inclusive")
+    export.add_argument("--to", dest="until", help="YYYY-MM-DD, inclusive")
+
+
+def run_publish(args: Namespace, out: Out) -> None:
+    """Publish as the system; the approval that went before was a person's."""
+    day = _day(args.date)
+    with out.session() as session:
+        market = pricing.get_market(session, args.market)
+        published = pricing.publish(session, market.id, day, by=SYSTEM)
+    out.result({"market": market.id, "day": day, "prices": published.prices - published.short, "short": published.short})
+
+
+def run_export(args: Namespace, out: Out) -> None:
+    """The same rows as the API's downloads."""
+    if args.file.suffix not in (".csv", ".xlsx"):
+        raise Invalid(fields={"file": say(N_("Nama berkas harus berakhir .csv atau .xlsx."))})
+    since, until = (_day(text) if text else None for text in (args.since, args.until))
+    rows = listing.every_price(
+        lambda: out.session(write=False), market=args.market, commodity=args.commodity, since=since, until=until, source=None
+    )
+    count = 0
+
+    def counted() -> Iterator[PriceRow]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+
+    if args.file.suffix == ".csv":
+        with args.file.open("wb") as target:
+            target.writelines(listing.as_csv(counted()))
+    else:
+        args.file.write_bytes(listing.as_xlsx(counted()))
+    out.result({"file": str(args.file), "rows": count})
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadDate(text=text[:40]) from error
