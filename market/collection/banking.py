@@ -179,7 +179,7 @@ def record_line(
 ) -> BankLine:
     """One credit from the bank statement; the same line again is the same row."""
     by.require(Role.treasurer, operator_id=operator_id)
-    known = session.execute(
+    known: BankLine | None = session.execute(
         select(BankLine).where(
             col(BankLine.operator_id) == operator_id, col(BankLine.account) == account, col(BankLine.reference) == reference
         )

@@ -112,7 +112,7 @@ def verify(
     handover = session.get(Handover, (market_id, handover_id), with_for_update=True)
     if handover is None:
         raise HandoverUnknown
-    if handover.state is HandoverState.verified or handover.state == HandoverState.verified.value:
+    if handover.verified_by is not None:
         raise AlreadyVerified
     if handover.collector_id == by.user_id:
         raise OwnHandover

@@ -99,7 +99,7 @@ def open_round(session: Session, market_id: str, session_code: str, *, by: Princ
     day = vendors.business_day(session, market_id, session_code)
     refuse_closed(session, market_id, session_code, day)
     rows = session.execute(
-        select(Round, Handover.id)
+        select(Round, col(Handover.id))
         .outerjoin(
             Handover, (col(Handover.market_id) == col(Round.market_id)) & (col(Handover.round_id) == col(Round.id))
         )
