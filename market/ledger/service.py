@@ -229,6 +229,12 @@ def _post_sqlite(session: Session, rows: Sequence[tuple[int, Draft]], moment: da
     return fresh
 
 
+def find(session: Session, book: str, key: str) -> int | None:
+    """The id of the transaction under this key, if it was posted."""
+    found: int | None = session.execute(_FIND, {"book": book, "key": key}).scalar()
+    return found
+
+
 def reverse(session: Session, *, book: str, key: str, of: str, business_day: date, memo: str = "") -> Transaction:
     """Correct a transaction (named by its key) by its mirror image. Raises LookupError where `of` was never posted."""
     lines = session.execute(

@@ -1,8 +1,8 @@
 """Attempts at a provider: committed before it is asked, answered in a second transaction, nothing open in between.
 
-    with scope() as session: attempt = begin(session, …)          # bill, attempt and idempotency key are committed
-    qr = acquirer.generate(attempt.reference, …)                  # nothing is open
-    with scope() as session: answered(session, attempt, qr)       # or failed(session, attempt, problem)
+with scope() as session: attempt = begin(session, …)          # bill, attempt and idempotency key are committed
+qr = acquirer.generate(attempt.reference, …)                  # nothing is open
+with scope() as session: answered(session, attempt, qr)       # or failed(session, attempt, problem)
 """
 
 import base64
@@ -129,10 +129,10 @@ def failed(session: Session, asked: Asked, problem: SnapProblem) -> None:
     session.flush()
 
 
-def ask_later(session: Session, market_id: str, attempt_id: int, when: datetime) -> None:
-    """Announce the confirming query; once per attempt."""
+def ask_later(session: Session, market_id: str, attempt_id: int, when: datetime, *, n: int = 0) -> None:
+    """Announce a confirming query; once per attempt and `n`."""
     payload = {"market_id": market_id, "attempt_id": attempt_id}
-    enqueue(session, "payments.confirm", payload, key=f"confirm:{market_id}:{attempt_id}", run_at=when)
+    enqueue(session, "payments.confirm", payload, key=f"confirm:{market_id}:{attempt_id}:{n}", run_at=when)
 
 
 def latest(session: Session, market_id: str, origin: str) -> PaymentAttempt | None:

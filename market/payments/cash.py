@@ -107,6 +107,6 @@ def _same(session: Session, known: Payment, vendor_id: int, amount: int) -> Rece
 
 
 def _receipt_of(session: Session, market_id: str, payment_id: int) -> Receipt:
-    return session.execute(
-        select(Receipt).where(col(Receipt.market_id) == market_id, col(Receipt.payment_id) == payment_id)
-    ).scalar_one()
+    query = select(Receipt).where(col(Receipt.market_id) == market_id, col(Receipt.payment_id) == payment_id)
+    found: Receipt = session.execute(query).scalar_one()
+    return found

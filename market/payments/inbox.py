@@ -126,7 +126,7 @@ def _attempt(session: Session, notice: Notification) -> Found | None:
             "provider": notice.provider, "event_id": notice.event_id,
         },
     ).mappings().first()  # fmt: skip
-    return Found(row) if row is not None and row["provider"] == notice.provider else None
+    return Found(dict(row)) if row is not None and row["provider"] == notice.provider else None
 
 
 def _seen(session: Session, notice: Notification) -> str | None:
@@ -200,9 +200,7 @@ def _note(session: Session, notice: Notification, attempt: Found) -> Outcome:
     return _store(session, notice, Outcome(kind, attempt.market_id), attempt, review=refunded)
 
 
-def _mark(
-    session: Session, attempt: Found, state: AttemptState, notice: Notification, payment_id: int | None
-) -> None:
+def _mark(session: Session, attempt: Found, state: AttemptState, notice: Notification, payment_id: int | None) -> None:
     session.execute(
         _MARK,
         {

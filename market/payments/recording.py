@@ -92,9 +92,7 @@ def record_many(session: Session, drafts: Sequence[Draft]) -> list[Recorded]:
     market_id, moment = drafts[0].market_id, clock.now()
     for draft in drafts:
         if draft.parts:
-            dues.settle(
-                session, market_id, draft.id, draft.parts, day=draft.business_day, method=str(draft.method)
-            )
+            dues.settle(session, market_id, draft.id, draft.parts, day=draft.business_day, method=str(draft.method))
     posted = ledger.post_many(
         session,
         [

@@ -4,7 +4,7 @@ It pays a charge only on the vendor's standing instruction, and goes back only w
 the balance and refuses to overdraw it; a movement row says why.
 """
 
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -13,7 +13,6 @@ from market import audit, clock
 from market.auth.access import Principal, Role
 from market.errors import Conflict, Forbidden, Invalid
 from market.ledger import service as ledger
-from market.ledger.identity import new_id
 from market.ledger.service import Line
 from market.money import rp
 from market.payments.cash import LARGEST_CASH, cash_account
@@ -121,6 +120,8 @@ def _out(
     key: str,
     note: str,
 ) -> TitipanMovement:
+    if (known := ledger.find(session, market_id, f"titipan:{key}")) is not None:
+        return session.get_one(TitipanMovement, (market_id, known))
     held = balance(session, market_id, vendor_id)
     if held < amount:
         raise NotEnoughTitipan(balance=rp(held))
@@ -133,20 +134,17 @@ def _out(
         lines=[Line(f"titipan:{vendor_id}", amount), Line(account, -amount)],
         memo=note,
     )
-    moment: datetime = clock.now()
     movement = TitipanMovement(
         market_id=market_id,
-        id=posted.id if not posted.repeated else new_id(),
+        id=posted.id,
         vendor_id=vendor_id,
         kind=kind,
         amount=-amount,
         transaction_id=posted.id,
-        at=moment,
+        at=clock.now(),
         by_user=by.user_id,
         note=note[:200],
     )
-    if posted.repeated:
-        return session.get_one(TitipanMovement, (market_id, posted.id))
     session.add(movement)
     session.flush()
     after = {"amount": amount, "kind": str(kind), "note": note}

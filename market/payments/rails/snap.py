@@ -5,6 +5,7 @@
         .reference_no .partner_reference .qr_content .terminal_id
     client.query(reference, reference_no, external_id=…) -> QrStatus
         .state: PaymentState  .provider_status  .description  .amount: int|None  .fee: int|None  .paid_at: datetime|None
+        .reference_no
     client.cancel(reference, reference_no, reason, external_id=…) -> CancelledQr       .reference_no .cancelled_at
     client.refund(reference, reference_no, refund_reference, amount, reason, external_id=…) -> RefundedQr
         .refund_no .refund_reference .amount .refunded_at
@@ -36,7 +37,7 @@ from market.errors import Upstream
 from market.payments.rails import qris
 from market.payments.rails import snap_crypto as crypto
 from market.payments.rails.snap_amount import BadSnapAmount, from_snap, to_snap
-from market.payments.rails.snap_status import STANDARD, PaymentState, StatusTable
+from market.payments.rails.snap_status import STATUS_TABLES, PaymentState, StatusTable
 from market.settings import Settings
 from market.words import N_
 
@@ -115,6 +116,7 @@ class QrStatus:
     amount: int | None
     fee: int | None
     paid_at: datetime | None
+    reference_no: str = ""  # the provider's own, where it says it: the same as a notification carries
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class SnapClient:
         self,
         settings: Settings,
         *,
-        statuses: StatusTable = STANDARD,
+        statuses: StatusTable | None = None,
         timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -172,7 +174,7 @@ class SnapClient:
             raise SnapNotConfigured() from None
         self._settings = settings
         self._secret = secret
-        self._statuses = statuses
+        self._statuses = statuses or STATUS_TABLES[settings.snap_status_table]
         # The path that is signed is the path that is requested, whole: gateway prefix included (payments.md 4.2).
         base = urlsplit(str(settings.snap_base_url))
         self._root = base.path.rstrip("/") + settings.snap_path_prefix.rstrip("/")
@@ -192,7 +194,7 @@ class SnapClient:
             "partnerReferenceNo": reference,
             "amount": to_snap(amount),
             "merchantId": self._settings.snap_merchant_id,
-            **({"terminalId": terminal_id} if terminal_id else {}),
+            **({"terminalId": terminal_id[:16]} if terminal_id else {}),  # a label for people; SNAP takes sixteen
             "validityPeriod": crypto.timestamp(expires_at),
         }
         data = self._call(_GENERATE, body, external_id)
@@ -223,7 +225,8 @@ class SnapClient:
         if state is PaymentState.PAID and amount is None:
             state = PaymentState.NEEDS_REVIEW
         fee, paid_at = _amount(data, "feeAmount"), _time(data, "paidTime")
-        return QrStatus(state, code, _may(data, "transactionStatusDesc"), amount, fee, paid_at)
+        known = _may(data, "originalReferenceNo") or reference_no
+        return QrStatus(state, code, _may(data, "transactionStatusDesc"), amount, fee, paid_at, known)
 
     def cancel(self, reference: str, reference_no: str, reason: str, *, external_id: str) -> CancelledQr:
         """Take a QR that nobody has paid out of use. A paid one is refused (SnapRefused): query it."""

@@ -39,7 +39,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from market.payments.rails import snap_crypto as crypto
 from market.payments.rails.snap_amount import BadSnapAmount, from_snap
-from market.payments.rails.snap_status import STANDARD, PaymentState, StatusTable
+from market.payments.rails.snap_status import STANDARD, STATUS_TABLES, PaymentState, StatusTable
 from market.settings import Settings
 
 TOKEN, NOTIFY = "73", "52"
@@ -124,7 +124,7 @@ class QrNotification:
     issuer: str
 
 
-def inbound_config(settings: Settings, statuses: StatusTable = STANDARD) -> InboundConfig:
+def inbound_config(settings: Settings) -> InboundConfig:
     """Read keys and names from the settings. A missing or unreadable key file leaves the asymmetric door shut."""
     key: RSAPublicKey | None = None
     if settings.snap_provider_public_key_file is not None:
@@ -139,7 +139,7 @@ def inbound_config(settings: Settings, statuses: StatusTable = STANDARD) -> Inbo
         provider_key=key,
         token_key=token_key,
         merchant_id=settings.snap_merchant_id,
-        statuses=statuses,
+        statuses=STATUS_TABLES[settings.snap_status_table],
     )
 
 
