@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     snap_provider_public_key_file: Path | None = None
     snap_inbound_client_id: str = ""
     snap_inbound_secret: SecretStr = SecretStr("")
+    snap_status_table: Literal["standard", "shifted"] = "standard"
 
     receipt_key_file: Path = VAR / "receipt-key.pem"
     personal_keys_file: Path = VAR / "personal-keys.json"
