@@ -23,8 +23,12 @@ def known_days() -> list[ClosedDay]:
         rows.append(ClosedDay(market_id=EVERYWHERE, day=day, reason="Nyepi", source=source, confirmed=confirmed))
         rows.append(
             ClosedDay(
-                market_id=EVERYWHERE, day=day + timedelta(days=1), closes_market=False, reason="Ngembak Geni",
-                source=source, confirmed=confirmed,
-            )  # fmt: skip
+                market_id=EVERYWHERE,
+                day=day + timedelta(days=1),
+                closes_market=False,
+                reason="Ngembak Geni",
+                source=source,
+                confirmed=confirmed,
+            )
         )
     return rows

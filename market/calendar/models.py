@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlmodel import Field, SQLModel
 
-import market.database
+from market.database import BigKey as BigKey  # imported first: it names the constraints
 
 EVERYWHERE = "-"  # the market_id of a row that counts for every market
 
@@ -31,6 +31,3 @@ class OpenDay(SQLModel, table=True):
     market_id: str = Field(primary_key=True, max_length=8)
     day: date = Field(primary_key=True)
     reason: str = Field(default="", max_length=120)
-
-
-assert market.database  # imported first: it names the constraints

@@ -51,6 +51,10 @@ def opening_rule(text: str) -> OpeningRule:
     kind, _, rest = text.strip().upper().partition(":")
     values = frozenset(part.strip() for part in rest.split(",") if part.strip())
     known = _NAMES.get(kind)
-    if kind not in KINDS or (known is None and values) or (known is not None and (not values or not values <= set(known))):
+    if (
+        kind not in KINDS
+        or (known is None and values)
+        or (known is not None and (not values or not values <= set(known)))
+    ):
         raise UnknownOpeningRule(rule=text)
     return OpeningRule(kind, values)

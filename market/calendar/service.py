@@ -49,7 +49,7 @@ def days_of(session: Session, market_id: str, rule: str, first: date, last: date
     opened: Iterable[date] = ()
     if parsed.kind == "DATES":
         opened = session.exec(
-            select(OpenDay.day).where(OpenDay.market_id == market_id, OpenDay.day >= first, OpenDay.day <= last)
+            select(col(OpenDay.day)).where(OpenDay.market_id == market_id, OpenDay.day >= first, OpenDay.day <= last)
         ).all()
     return Days(
         rule=parsed,

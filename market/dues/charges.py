@@ -140,7 +140,8 @@ def by_keys(session: Session, market_id: str, keys: Iterable[ChargeKey]) -> dict
     if not wanted:
         return {}
     query = lines_of(market_id).where(
-        charge.c.permit_id.in_({k.permit_id for k in wanted}), charge.c.period_start.in_({k.period_start for k in wanted})
+        charge.c.permit_id.in_({k.permit_id for k in wanted}),
+        charge.c.period_start.in_({k.period_start for k in wanted}),
     )
     return {line.key: line for line in read(session, query) if line.key in wanted}
 

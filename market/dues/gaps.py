@@ -23,7 +23,9 @@ def gaps(session: Session, market: Market, tariffs: Sequence[Tariff], day: date)
     here = and_(permit.c.market_id == market.id, owes_on(literal(day, Date)))
     if not orders:
         permits = session.execute(select(func.count()).select_from(permit).where(here)).scalar_one()
-        return [say(N_("Belum ada tarif yang berlaku, jadi {n} hak pakai belum ditagih."), n=permits)] if permits else []
+        return (
+            [say(N_("Belum ada tarif yang berlaku, jadi {n} hak pakai belum ditagih."), n=permits)] if permits else []
+        )
     rows = [t for order in orders for t in order]
     covers_all = any(not _names_a_kind(order[-1]) for order in orders)
     measured = any(t.basis in (*BY_AREA, *BY_FRONT) for t in rows)
@@ -44,7 +46,9 @@ def gaps(session: Session, market: Market, tariffs: Sequence[Tariff], day: date)
     if without_row:
         found.append(say(N_("{n} hak pakai tidak disebut oleh tarif mana pun."), n=without_row))
     if without_measure:
-        found.append(say(N_("{n} tempat belum punya luas atau panjang muka, padahal tarifnya memerlukan."), n=without_measure))
+        found.append(
+            say(N_("{n} tempat belum punya luas atau panjang muka, padahal tarifnya memerlukan."), n=without_measure)
+        )
     return found
 
 

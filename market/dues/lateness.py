@@ -28,7 +28,11 @@ def interest(policies: Iterable[InterestPolicy], regime: str, principal: int, du
     No policy, no interest: so it is in a PERUMDA market unless its contracts say otherwise.
     """
     for policy in policies:
-        if policy.regime == regime and policy.valid_from <= due and (policy.valid_until is None or due < policy.valid_until):
+        if (
+            policy.regime == regime
+            and policy.valid_from <= due
+            and (policy.valid_until is None or due < policy.valid_until)
+        ):
             return principal * policy.pct_e2_per_month * min(months_late(due, paid), policy.max_months) // 10_000
     return 0
 

@@ -72,7 +72,9 @@ def explain(line: Explainable) -> str:
             )
         )
     if line.legal_basis:
-        parts.append(line.legal_basis if line.confirmed else f"{line.legal_basis} ({gettext(N_('perlu dikonfirmasi'))})")
+        parts.append(
+            line.legal_basis if line.confirmed else f"{line.legal_basis} ({gettext(N_('perlu dikonfirmasi'))})"
+        )
     return " · ".join(parts)
 
 

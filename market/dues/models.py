@@ -104,7 +104,9 @@ class Tariff(SQLModel, table=True):
         CheckConstraint(_in("basis", Basis), name="basis"),
         CheckConstraint("net_e4 >= 0 AND gross_e4 >= net_e4", name="rates"),
         # Larger rates could overflow 64 bits when multiplied by an area and the days of a month.
-        CheckConstraint("gross_e4 <= CASE WHEN basis LIKE 'PER_M2%' THEN 10000000000 ELSE 1000000000000 END", name="size"),
+        CheckConstraint(
+            "gross_e4 <= CASE WHEN basis LIKE 'PER_M2%' THEN 10000000000 ELSE 1000000000000 END", name="size"
+        ),
         CheckConstraint("valid_until IS NULL OR valid_until > valid_from", name="dates"),
         Index("ix_tariff_operator", "operator_id", "charge_type", "valid_from"),
     )
@@ -273,7 +275,7 @@ class AccrualDay(SQLModel, table=True):
     is_open: bool
     month_first: bool
     month_end: date  # the first day of the next month
-    month_days: int
+    month_days: int = Field(sa_type=BigKey)  # 64 bits: it is multiplied by a rate
     weekday_bit: int
     run_id: int = Field(sa_type=BigKey)
 

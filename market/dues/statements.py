@@ -30,7 +30,7 @@ tariff = Tariff.__table__  # type: ignore[attr-defined]
 relief = Relief.__table__  # type: ignore[attr-defined]
 
 
-class days_between(FunctionElement[int]):
+class days_between(FunctionElement[int]):  # noqa: N801 - SQL's own functions are written small
     """Whole days from the second date to the first."""
 
     type = Integer()
@@ -68,7 +68,7 @@ def insert_charges(
 
     Without `permits` it reads the days this run has marked; with it, every marked day of those permits.
     """
-    bases = {t.basis for t in stretch.tariffs} & set(MONTHLY if monthly else DAILY)
+    bases = {str(t.basis) for t in stretch.tariffs} & set(MONTHLY if monthly else DAILY)
     if not bases:
         return None
     quantity = _quantity(bases)
@@ -168,7 +168,11 @@ def _quantity(bases: set[str]) -> ColumnElement[int]:
 
 
 def _line(
-    rate: ColumnElement[int], quantity: ColumnElement[int], days: ColumnElement[int], of: ColumnElement[int], monthly: bool
+    rate: ColumnElement[int],
+    quantity: ColumnElement[int],
+    days: ColumnElement[int],
+    of: ColumnElement[int],
+    monthly: bool,
 ) -> ColumnElement[int]:
     if not monthly:
         return (rate * quantity * 2 + RATE) // (2 * RATE)
@@ -190,7 +194,7 @@ def tariff_id(tariffs: Sequence[Tariff]) -> ColumnElement[Any]:
         "place_kind": place.c.kind, "floor": place.c.floor, "zone": place.c.zone, "grade": place.c.grade,
         "goods": permit.c.goods, "vendor_kind": permit.c.vendor_kind, "session_code": permit.c.session_code,
     }  # fmt: skip
-    arms = []
+    arms: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = []
     for row in tariffs:
         named = [column == getattr(row, key) for key, column in columns.items() if getattr(row, key) is not None]
         if not named:
@@ -239,7 +243,11 @@ def _relief(stretch: Stretch, end: ColumnElement[date], *, monthly: bool) -> Col
 
 
 def _may_touch(row: Relief, stretch: Stretch, *, monthly: bool) -> bool:
-    latest = stretch.last if not monthly else date(stretch.last.year + stretch.last.month // 12, stretch.last.month % 12 + 1, 1)
+    latest = (
+        stretch.last
+        if not monthly
+        else date(stretch.last.year + stretch.last.month // 12, stretch.last.month % 12 + 1, 1)
+    )
     return (
         row.valid_from <= latest
         and (row.valid_until is None or row.valid_until > stretch.first)

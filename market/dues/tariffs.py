@@ -82,7 +82,7 @@ def end_tariff(session: Session, tariff_id: int, valid_until: date, *, by: Princ
     if valid_until <= row.valid_from:
         raise Invalid(fields={"valid_until": say(N_("Tanggal berakhir harus sesudah tanggal mulai."))})
     last = session.execute(
-        select(func.max(Charge.period_start)).where(  # type: ignore[arg-type]
+        select(func.max(Charge.period_start)).where(
             col(Charge.market_id).in_([m.id for m in _markets(session, row.operator_id, row.market_id)]),
             col(Charge.period_start) >= valid_until,
             col(Charge.tariff_id) == tariff_id,
@@ -134,13 +134,15 @@ def _markets(session: Session, operator_id: str, market_id: str | None) -> list[
 
 def _meets(row: Tariff) -> list[ColumnElement[bool]]:
     """Rows in force on some day on which `row` is."""
-    meets = [or_(col(Tariff.valid_until).is_(None), col(Tariff.valid_until) > row.valid_from)]
+    meets: list[ColumnElement[bool]] = [
+        or_(col(Tariff.valid_until).is_(None), col(Tariff.valid_until) > row.valid_from)
+    ]
     return [*meets, col(Tariff.valid_from) < row.valid_until] if row.valid_until is not None else meets
 
 
 def _refuse_charged_days(session: Session, markets: list[Market], row: Tariff | Relief) -> None:
     """Refuse a row that would have changed lines that exist: they are corrected by new rows, never by a late rule."""
-    changed = [col(Charge.market_id).in_([market.id for market in markets])]
+    changed: list[ColumnElement[bool]] = [col(Charge.market_id).in_([market.id for market in markets])]
     if row.charge_type:
         changed.append(col(Charge.charge_type) == row.charge_type)
     if row.valid_until:
@@ -159,7 +161,7 @@ def _refuse_charged_days(session: Session, markets: list[Market], row: Tariff | 
         ]
         changed += [col(Charge.period_start) >= row.valid_from, col(Charge.tariff_id).in_(less_specific)]
     last = session.execute(
-        select(func.max(Charge.period_end))  # type: ignore[arg-type]
+        select(func.max(Charge.period_end))
         .join(permit, and_(permit.c.market_id == Charge.market_id, permit.c.id == Charge.permit_id))
         .join(place, and_(place.c.market_id == permit.c.market_id, place.c.id == permit.c.place_id))
         .where(*changed, *_names(row))
