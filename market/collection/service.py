@@ -10,6 +10,7 @@ from market.collection.banking import (
 )
 from market.collection.closing import Readiness, close, readiness
 from market.collection.handovers import count_notes, find_by_round, hand_over, in_hand, takings, verify
+from market.collection.pending import CollectorRow, Waiting, collectors, pending
 from market.collection.rounds import (
     SlipIn,
     SlipOutcome,
@@ -26,8 +27,8 @@ from market.collection.rounds import (
 )
 
 __all__ = [
-    "Readiness", "SlipIn", "SlipOutcome", "StopView", "Undeposited", "check_in", "close", "collect", "collect_many",
+    "CollectorRow", "Readiness", "SlipIn", "SlipOutcome", "StopView", "Undeposited", "Waiting", "check_in", "close", "collect", "collect_many", "collectors",
     "count_notes", "current_round", "deposit", "find_by_round", "hand_over", "in_hand", "match", "match_all",
-    "next_slip", "note_visit", "open_round", "readiness", "record_line", "slip_name", "takings", "undeposited",
+    "next_slip", "note_visit", "open_round", "pending", "readiness", "record_line", "slip_name", "takings", "undeposited",
     "verify", "walk",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from market.words import N_
 
 __all__ = [
     "add_market", "add_operator", "add_permits", "add_places", "add_vendors", "business_day", "check_in",
-    "check_in_many", "current_codes", "end_permit", "find_permit", "get_market", "issue_code", "issue_codes",
+    "check_in_many", "current_codes", "end_permit", "every_market", "find_permit", "get_market", "issue_code", "issue_codes",
     "resolve_code", "revoke_codes", "route", "sessions_of", "transfer", "visible_markets",
 ]  # fmt: skip
 
@@ -45,6 +45,11 @@ def visible_markets(session: Session, by: Principal, *roles: Role) -> list[Marke
     if wanted is not None:
         query = query.where(col(Market.id).in_(wanted))
     return list(session.execute(query).scalars())
+
+
+def every_market(session: Session) -> list[Market]:
+    """All markets, for public pages."""
+    return list(session.execute(select(Market).order_by(col(Market.name))).scalars())
 
 
 def sessions_of(session: Session, market_id: str) -> Sequence[MarketSession]:
