@@ -19,9 +19,10 @@ from market.dues.run import REOPENED, MarketRun, Problem, marked, rules_of
 from market.dues.sources import permit
 from market.errors import Invalid
 from market.vendors import service as vendors
+from market.vendors.models import Market
 from market.words import N_
 
-__all__ = ["Accrued", "DayNotReached", "Problem", "accrue", "accrue_permits", "reopen", "rules_of"]
+__all__ = ["Accrued", "DayNotReached", "Problem", "accrue", "accrue_permits", "check_until", "reopen", "rules_of"]
 
 
 class DayNotReached(Invalid):
@@ -49,8 +50,7 @@ def accrue(session: Session, until: date | None = None, market_ids: Iterable[str
         else [vendors.get_market(session, code) for code in sorted(set(market_ids))]
     )
     for market in markets:
-        if until is not None and until > clock.today(market.timezone):
-            raise DayNotReached(day=until.isoformat(), market=market.name)
+        check_until(market, until)
     created = amount = 0
     problems: list[Problem] = []
     for market in markets:
@@ -61,6 +61,12 @@ def accrue(session: Session, until: date | None = None, market_ids: Iterable[str
     return Accrued(
         until or max((clock.today(m.timezone) for m in markets), default=clock.today()), created, amount, problems
     )
+
+
+def check_until(market: Market, until: date | None) -> None:
+    """Raises DayNotReached where `until` has not come in this market."""
+    if until is not None and until > clock.today(market.timezone):
+        raise DayNotReached(day=until.isoformat(), market=market.name)
 
 
 def accrue_permits(session: Session, market_id: str, permit_ids: Sequence[int]) -> Accrued:

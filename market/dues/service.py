@@ -1,6 +1,6 @@
 """What other features ask of dues: `from market.dues import service as dues`."""
 
-from market.dues.accrual import Accrued, DayNotReached, Problem, accrue, accrue_permits, reopen, rules_of
+from market.dues.accrual import Accrued, DayNotReached, Problem, accrue, accrue_permits, check_until, reopen, rules_of
 from market.dues.apportionment import Apportionment, Owed, Part, apportion
 from market.dues.bills import BillView, IssuedBill, NothingToPay, bill_view, close_bill, make_bill
 from market.dues.by_permit import PermitFigures, by_permit
@@ -17,7 +17,7 @@ __all__ = [
     "Accrued", "Ageing", "Apportionment", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
     "ChargeType", "DayFigures", "DayNotReached", "IssuedBill", "LineGroup", "NothingToPay", "Owed", "Part", "PermitFigures", "Preview",
     "Problem", "SettledElsewhere", "UnpaidCharge", "accrue", "accrue_permits", "add_relief", "add_tariff", "ageing",
-    "apportion", "bill_view", "bucket", "by_keys", "by_permit", "charge_name", "charges_of", "close_bill", "day_figures",
+    "apportion", "bill_view", "bucket", "by_keys", "by_permit", "charge_name", "charges_of", "check_until", "close_bill", "day_figures",
     "document_name", "end_tariff", "grouped", "interest", "make_bill", "months_late", "preview", "reopen", "rules_of",
     "settle", "unpaid", "unsettle",
 ]  # fmt: skip
