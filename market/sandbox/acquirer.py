@@ -106,7 +106,7 @@ class Acquirer:
         self._key, self._partner_key = signature.load_keys(
             credentials.bank_private_key.read_bytes(), credentials.partner_public_key.read_bytes()
         )
-        self._http = httpx.Client(timeout=httpx.Timeout(15.0, connect=3.0))
+        self._http = httpx.Client(timeout=httpx.Timeout(15.0, connect=3.0), trust_env=False)
         self._token = ("", 0.0)
         self.signs = "symmetric"  # or "asymmetric": how this bank signs what it tells us
 

@@ -1,5 +1,6 @@
 """Keys and secrets of the stand-ins, made at their first start and kept in their folder; never in the repository."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -64,7 +65,7 @@ class Credentials:
 
 
 def prepare(folder: Path = FOLDER) -> Credentials:
-    """Read what is there, make what is missing. Safe to call from two processes: whole files, put in place at once."""
+    """Read what is there, make what is missing. Two processes may call it at once: the first file in place stands."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "credentials.json"
     if not path.is_file():
@@ -87,23 +88,27 @@ def prepare(folder: Path = FOLDER) -> Credentials:
         (found.partner_private_key, found.partner_public_key),
         (found.bank_private_key, found.bank_public_key),
     ):
-        if not (private.is_file() and public.is_file()):
-            _make_pair(private, public)
+        _make_pair(private, public)
     return found
 
 
 def _make_pair(private: Path, public: Path) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form = serialization.PrivateFormat.PKCS8
-    _place(private, key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    _place(
-        public,
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-    )
+    """What is missing of a pair; the public half always comes from the private file that stands there."""
+    if not private.is_file():
+        made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        form = serialization.PrivateFormat.PKCS8
+        _place(private, made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    if not public.is_file():
+        key = serialization.load_pem_private_key(private.read_bytes(), None).public_key()
+        form_of_it = serialization.PublicFormat.SubjectPublicKeyInfo
+        _place(public, key.public_bytes(serialization.Encoding.PEM, form_of_it))
 
 
 def _place(path: Path, content: bytes) -> None:
-    new = path.with_suffix(f".{os.getpid()}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    """Put a whole file in place, readable by its owner only; one that another process put there first stays."""
+    new = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}.new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-    new.replace(path)
+    with contextlib.suppress(FileExistsError):
+        os.link(new, path)
+    new.unlink()

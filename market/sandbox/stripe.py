@@ -59,7 +59,7 @@ class StripeApi:
 
     def __init__(self, books: Books, credentials: Credentials, product: str) -> None:
         self.books, self.credentials, self.product = books, credentials, product.rstrip("/")
-        self._http = httpx.Client(timeout=httpx.Timeout(15.0, connect=3.0))
+        self._http = httpx.Client(timeout=httpx.Timeout(15.0, connect=3.0), trust_env=False)
         self._in_flight: set[str] = set()
         self._lock = threading.Lock()
 
@@ -145,7 +145,8 @@ class StripeApi:
         return self._shown(self.books.get(PLURALS[folder], number), params)
 
     def _list(self, path: str, params: Params) -> Document:
-        found = [each for each in self.books.every(PLURALS[path]) if self._matches(each, params)]
+        delivered = {d["message_id"] for d in self.books.courier.deliveries() if d["state"] == "taken"}
+        found = [each for each in self.books.every(PLURALS[path]) if self._matches(each, params, delivered)]
         limit = _int(params, "limit", 10)
         if not 1 <= limit <= 100:
             raise StripeRefused(400, "limit must be between 1 and 100", param="limit")
@@ -164,18 +165,15 @@ class StripeApi:
         data = [self._shown(each, {}) for each in page]
         return {"object": "list", "data": data, "has_more": len(found) > limit, "url": f"/v1/{path}"}
 
-    def _matches(self, it: Document, params: Params) -> bool:
+    def _matches(self, it: Document, params: Params, delivered: set[str]) -> bool:
         types = params.get("types")
         created = params.get("created")
         if types and it["type"] not in types:
             return False
         if isinstance(created, dict) and it["created"] < int(created.get("gte", 0)):
             return False
-        if "delivery_success" in params:
-            tried = [d for d in self.books.courier.deliveries() if d["message_id"] == it["id"]]
-            delivered = any(d["state"] == "taken" for d in tried)
-            if delivered != (params["delivery_success"] == "true"):
-                return False
+        if "delivery_success" in params and (it["id"] in delivered) != (params["delivery_success"] == "true"):
+            return False
         return all(
             it.get(n) == params[n] for n in ("payout", "type", "payment_intent", "charge", "status") if n in params
         )

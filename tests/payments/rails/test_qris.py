@@ -1,5 +1,6 @@
 """The QRIS codec against real stickers (names replaced), an independent implementation, and damage."""
 
+import os
 import random
 import string
 
@@ -163,16 +164,20 @@ def test_no_text_crashes_it(text: str) -> None:
     assert isinstance(qris.check(text).valid, bool)
 
 
-def test_five_thousand_damaged_codes_none_accepted() -> None:
-    """One character changed, dropped, added or two swapped, or the end lost: as a scanner or a forger would."""
-    rng = random.Random(20_261_124)
+def test_damaged_codes_none_accepted() -> None:
+    """One character changed, dropped, added or two swapped, or the end lost: as a scanner or a forger would.
+
+    5,000 of them; `MARKET_DAMAGED=100000 MARKET_SEED=…` for a soak.
+    """
+    rng = random.Random(int(os.environ.get("MARKET_SEED", "20261124")))
+    wanted = int(os.environ.get("MARKET_DAMAGED", "5000"))
     good = [row["payload"] for row in reference_data("qris.json")["valid"]] + [
         STICKER,
         qris.with_amount(STICKER, 5_000),
     ]
     alphabet = string.ascii_letters + string.digits + " .-"
     damaged = 0
-    while damaged < 5_000:
+    while damaged < wanted:
         payload = rng.choice(good)
         at = rng.randrange(len(payload))
         other = rng.choice(alphabet)
@@ -185,7 +190,7 @@ def test_five_thousand_damaged_codes_none_accepted() -> None:
                 payload[:at] + payload[at + 1 : at + 2] + payload[at : at + 1] + payload[at + 2 :],
             )
         )
-        if bad == payload:
+        if bad.strip() == payload:  # space around it is the scanner's, and forgiven
             continue
         damaged += 1
         assert not qris.check(bad).valid, bad
