@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from market.words import Message, N_
+from market.words import N_, Message
 
 
 class MarketError(Exception):

@@ -14,7 +14,9 @@ def test_what_is_written_reads_back(amount: int) -> None:
     assert abs(parse_rupiah(rp(abs(amount)))) == abs(amount)
 
 
-@pytest.mark.parametrize("text", ["12,50", "12.50", "1.2345", "١٢٣", "１３４００", "1e5", "", "Rp", "--1", "1 000", "9" * 40])
+@pytest.mark.parametrize(
+    "text", ["12,50", "12.50", "1.2345", "١٢٣", "１３４００", "1e5", "", "Rp", "--1", "1 000", "9" * 40]
+)
 def test_doubt_is_refused(text: str) -> None:
     with pytest.raises(BadAmount):
         parse_rupiah(text)

@@ -15,7 +15,9 @@ def declares_access(dependant: Dependant) -> bool:
 def test_every_route_says_who_may_call_it() -> None:
     ours = [c for c in CONTEXTS if isinstance(c.original_route, APIRoute)]
     assert ours
-    silent = sorted(f"{sorted(c.methods or ())} {c.path}" for c in ours if not declares_access(c.original_route.dependant))
+    silent = sorted(
+        f"{sorted(c.methods or ())} {c.path}" for c in ours if not declares_access(c.original_route.dependant)
+    )
     assert not silent, f"no `by:` on {silent}"
 
 

@@ -6,13 +6,14 @@ from datetime import date
 from operator import itemgetter
 from typing import Any
 
-from market.pricing.importing.books import Row, Sheet
 from market.pricing.importing.commodities import Named, Namer
 from market.pricing.importing.days import DayColumn, Order, month_of, plausible, settle
-from market.pricing.importing.numbers import Cell, PriceColumn, Style
+from market.pricing.importing.numbers import PriceColumn, Style
 from market.pricing.importing.reading import Question, Reading, columns_of, plain
 from market.pricing.importing.reasons import Reason
 from market.pricing.importing.regions import Region
+from market.sheets.books import Row, Sheet
+from market.sheets.xlsx import Cell
 
 Identity = tuple[Region | None, Named]
 

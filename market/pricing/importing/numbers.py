@@ -6,8 +6,7 @@ from enum import Enum
 from math import isfinite
 
 from market.pricing.importing.reasons import Reason
-
-Cell = str | int | float | bool | date | None
+from market.sheets.xlsx import Cell
 
 LARGEST = 1_000_000_000  # a billion rupiah for one kilogram: no such price exists
 _EMPTY = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "."})

@@ -4,14 +4,15 @@ import re
 from datetime import date
 from typing import Any
 
-from market.pricing.importing.books import Row, Sheet
 from market.pricing.importing.commodities import Namer
 from market.pricing.importing.days import DayColumn, plausible, read_day
 from market.pricing.importing.long import Identity, Long, Trouble
 from market.pricing.importing.numbers import PriceColumn, Style
 from market.pricing.importing.reading import Question, Reading, Shape, header_with, plain
-from market.pricing.importing.reasons import MergedHeader, Reason
+from market.pricing.importing.reasons import Reason
 from market.pricing.importing.regions import market_in, region_named
+from market.sheets.books import Row, Sheet
+from market.sheets.refusals import MergedHeader
 from market.words import N_
 
 _NAMES = ("komoditas", "komoditas (rp)", "commodity")

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from market.pricing.importing.books import Book, Row, Sheet
 from market.pricing.importing.commodities import Named, Namer
 from market.pricing.importing.days import Order
-from market.pricing.importing.numbers import Cell, PriceColumn
+from market.pricing.importing.numbers import PriceColumn
 from market.pricing.importing.reasons import Flag, Reason, Refused
 from market.pricing.importing.regions import Region
+from market.sheets.books import Book, Row, Sheet
+from market.sheets.xlsx import Cell
 from market.words import N_
 
 

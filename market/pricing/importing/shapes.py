@@ -5,12 +5,13 @@ from datetime import date
 from pathlib import Path
 
 from market.pricing.importing import panel, pihps, wfp
-from market.pricing.importing.books import Book, Row, Sheet, open_book
 from market.pricing.importing.commodities import Known, Namer
 from market.pricing.importing.days import Order
 from market.pricing.importing.reading import Found, Question, Reading, Shape, header_with, plain
-from market.pricing.importing.reasons import FileEmpty, Flag, MergedHeader, NoPrices, ShapeUnknown
+from market.pricing.importing.reasons import Flag, NoPrices, ShapeUnknown
 from market.pricing.importing.repeats import twins_inside, weekends
+from market.sheets.books import Book, Row, Sheet, open_book
+from market.sheets.refusals import FileEmpty, MergedHeader
 from market.words import N_, say
 
 SHAPES = (pihps.PROVINCE, pihps.MARKET, wfp.PRICES, panel.MONTHLY, panel.CITY, panel.DAILY, pihps.WIDE)

@@ -7,22 +7,19 @@ import zipfile
 
 import pytest
 
-from market.pricing.importing.reasons import (
-    DatesDisagree,
+from market.pricing.importing.reasons import DatesDisagree, NoPrices, Reason, ShapeUnknown
+from market.pricing.importing.shapes import read, recognise
+from market.sheets.refusals import (
     FileDamaged,
     FileEmpty,
     FileMissing,
     FileRefused,
     FileTooBig,
     MergedHeader,
-    NoPrices,
     NotASheet,
     OldExcel,
-    Reason,
-    ShapeUnknown,
     TooManyColumns,
 )
-from market.pricing.importing.shapes import read, recognise
 from tests.pricing.importing import samples
 from tests.pricing.importing.samples import TODAY, rezip, table, wide_rows, xlsx
 

@@ -9,13 +9,15 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass, field
+from datetime import date
 from xml.parsers import expat
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
-from market.pricing.importing.numbers import Cell
-from market.pricing.importing.reasons import FileDamaged, FileTooBig, NotASheet, TooManyColumns, TooManyRows
+from market.sheets.refusals import FileDamaged, FileTooBig, NotASheet, TooManyColumns, TooManyRows
 from market.words import N_, say
+
+Cell = str | int | float | bool | date | None
 
 MIB = 2**20
 LARGEST_UNPACKED = 192 * MIB

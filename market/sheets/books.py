@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from market.pricing.importing.numbers import Cell
-from market.pricing.importing.reasons import (
+from market.sheets.refusals import (
     FileDamaged,
     FileEmpty,
     FileMissing,
@@ -19,7 +18,7 @@ from market.pricing.importing.reasons import (
     TooManyColumns,
     TooManyRows,
 )
-from market.pricing.importing.xlsx import read_xlsx
+from market.sheets.xlsx import Cell, read_xlsx
 from market.words import N_, say
 
 MIB = 2**20
