@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from market import clock
 from market.database import session_scope
@@ -121,7 +121,7 @@ HOSTILE: list[tuple[str, Callable[[TestClient, str, Asked], Any], int, str]] = [
     ("future", lambda c, t, a: deliver(c, t, body_of(a), stamp=crypto.timestamp(NOON + timedelta(minutes=6))), 401, "4015200"),
     ("no time", lambda c, t, a: deliver(c, t, body_of(a), stamp="kemarin"), 400, "4005201"),
     ("external id of letters", lambda c, t, a: deliver(c, t, body_of(a), external="abc"), 400, "4005201"),
-    ("unknown reference", lambda c, t, a: deliver(c, t, body_of(a, originalPartnerReferenceNo="KRN-NONE")), 404, "4045201"),
+    ("unknown reference", lambda c, t, a: deliver(c, t, body_of(a, originalPartnerReferenceNo="KRN-NONE"), external="55"), 404, "4045201"),
     ("another merchant", lambda c, t, a: deliver(c, t, body_of(a, merchantId="LAIN")), 404, "4045208"),
     ("not JSON", lambda c, t, a: deliver(c, t, b"halo"), 400, "4005200"),
     ("not UTF-8", lambda c, t, a: deliver(c, t, b'{"a":"\xff"}'), 400, "4005200"),
