@@ -1,0 +1,153 @@
+"""The demo city in a database: a short one, on both, made, caught up, run again, and its books."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlmodel import Session
+
+from market import cli, clock, installation
+from market.database import make_engine, session_scope
+from market.demo import service as demo
+from market.dues import service as dues
+from market.ledger.verification import verify
+from market.tour import PAY_CODE, PEOPLE
+from market.vendors import service as vendors
+from tests.conftest import BOTH, _create_database, build
+
+NOW = datetime(2026, 11, 24, 4, 30, tzinfo=UTC)  # half past twelve in Denpasar
+DAYS = 14
+
+
+def scope(engine: Engine) -> demo.Scope:
+    def begin() -> AbstractContextManager[Session]:
+        return session_scope(engine)
+
+    return begin
+
+
+def load(engine: Engine, moment: datetime, **options: object) -> demo.Outcome:
+    with clock.freeze(moment):
+        return demo.run(scope(engine), days=DAYS, first_price=date(2026, 10, 1), **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def city(
+    request: pytest.FixtureRequest, templates: Callable[[str], Engine], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """One short demo city for this file; the test that lets time pass stands last."""
+    if request.param == "sqlite":
+        engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('demo') / 'market.db'}")
+    else:
+        templates("postgresql")  # starts the server
+        engine = _create_database("demo_" + uuid.uuid4().hex[:8])
+    build(engine)
+    assert load(engine, NOW).state == "loaded"
+    yield engine
+    engine.dispose()
+
+
+def count(session: Session, query: str) -> int:
+    return int(session.execute(text(query)).scalar_one())
+
+
+def test_the_city_stands_and_its_books_are_right(city: Engine) -> None:
+    with clock.freeze(NOW), session_scope(city, write=False) as session:
+        assert installation.get(session, installation.SAMPLE_DATA) == "yes"
+        assert verify(session).differences == []
+        assert count(session, "SELECT count(*) FROM place") == 396
+        assert 320 < count(session, "SELECT count(*) FROM vendor") < 380
+        assert {r for (r,) in session.execute(text("SELECT DISTINCT fee_regime FROM market"))} == {
+            "PERUMDA",
+            "RETRIBUSI_PEMDA",
+            "DESA_ADAT",
+        }
+        shared = "SELECT count(*) FROM permit a JOIN permit b ON b.market_id = a.market_id AND b.place_id = a.place_id "
+        assert count(session, shared + "WHERE a.session_code = 'pagi' AND b.session_code = 'malam'") > 15
+        for (market,) in session.execute(text("SELECT id FROM market")).all():
+            numbers = (
+                session.execute(text("SELECT n FROM receipt WHERE market_id = :m ORDER BY n"), {"m": market})
+                .scalars()
+                .all()
+            )
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert len(numbers) > 50
+        assert count(session, "SELECT count(*) FROM charge WHERE charge_type = 'BOP' AND market_id = 'SMR'") == 0
+        assert count(session, "SELECT count(*) FROM titipan_movement") > 10
+        assert {m for (m,) in session.execute(text("SELECT DISTINCT method FROM payment"))} >= {"QRIS", "TUNAI"}
+        assert count(session, "SELECT count(*) FROM user_account") >= len(PEOPLE)
+
+
+def test_the_tours_card_owes_ten_days_of_a_kereneng_stall(city: Engine) -> None:
+    with clock.freeze(NOW), session_scope(city, write=False) as session:
+        card = vendors.resolve_code(session, installation.get(session, PAY_CODE) or "")
+        assert card is not None
+        owed = dues.unpaid(session, "KRN", vendor_id=card.ref)
+        assert (len(owed), sum(line.remaining for line in owed)) == (10, 83_250)
+
+
+def test_a_social_partner_is_an_institution_whose_subsidy_is_visible(city: Engine) -> None:
+    with clock.freeze(NOW), session_scope(city, write=False) as session:
+        partners = session.execute(text("SELECT id, type FROM vendor WHERE name LIKE 'Rumah Berdaya%'")).all()
+        assert [kind for _, kind in partners] == ["INSTITUTION"]
+        query = (
+            "SELECT sum(c.gross), sum(c.relieved), sum(c.settled) FROM charge c JOIN permit p ON p.market_id = c.market_id "
+            "AND p.id = c.permit_id WHERE p.vendor_id = :vendor"
+        )
+        gross, relieved, settled = session.execute(text(query), {"vendor": partners[0][0]}).one()
+        assert gross == relieved > 0
+        assert settled == 0
+        assert count(session, f"SELECT count(*) FROM personal WHERE vendor_id = {partners[0][0]}") == 0
+
+
+def test_a_later_start_catches_up_and_a_second_one_adds_nothing(city: Engine) -> None:
+    later = NOW + timedelta(days=2, hours=-2)
+    with session_scope(city, write=False) as session:
+        before = count(session, "SELECT count(*) FROM payment")
+    done = load(city, later)
+    assert (done.state, done.payments > 100, done.charges > 300) == ("caught_up", True, True)
+    assert load(city, later).state == "current"
+    with clock.freeze(later), session_scope(city, write=False) as session:
+        assert count(session, "SELECT count(*) FROM payment") == before + done.payments
+        assert verify(session).differences == []
+        newest = "SELECT max(day) FROM price_latest WHERE source = 'survey' AND area_id = 'KRN'"
+        assert str(session.execute(text(newest)).scalar_one()) == "2026-11-25", "the 26th is not out at half past ten"
+        assert (
+            count(session, "SELECT count(*) FROM day_close WHERE market_id = 'BDG' AND business_day = '2026-11-24'")
+            == 1
+        )
+        assert count(session, "SELECT count(*) FROM round r LEFT JOIN handover h ON h.market_id = r.market_id AND "
+                              "h.round_id = r.id WHERE h.id IS NULL AND r.business_day < '2026-11-26'") == 0  # fmt: skip
+
+
+def test_other_peoples_data_is_left_alone(database: Engine) -> None:
+    with session_scope(database) as session:
+        session.execute(
+            text("INSERT INTO operator (id, name, address, created_at) VALUES ('OTHER', 'x', '', :at)"),
+            {"at": NOW.isoformat()},
+        )
+        session.execute(
+            text(
+                "INSERT INTO market (id, operator_id, name, fee_regime, timezone, opening_rule, address, source, created_at) "
+                "VALUES ('AAA', 'OTHER', 'x', 'PERUMDA', 'Asia/Makassar', 'DAILY', '', '', :at)"
+            ),
+            {"at": NOW.isoformat()},
+        )
+    assert load(database, NOW).state == "foreign"
+    with session_scope(database, write=False) as session:
+        assert installation.get(session, installation.SAMPLE_DATA) is None
+        assert count(session, "SELECT count(*) FROM market") == 1
+
+
+def test_production_refuses(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Production:
+        production = True
+
+    monkeypatch.setattr(demo, "get_settings", Production)
+    assert cli.main(["demo"], database) == 1
+    assert "produksi" in capsys.readouterr().err
