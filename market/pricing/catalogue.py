@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping, insert, select, text
 from sqlmodel import Session
@@ -32,8 +32,7 @@ class UnknownCommodity(NotFound):
     message = N_("Bahan “{commodity}” tidak dikenal.")
 
 
-@dataclass(frozen=True, slots=True)
-class AreaRow:
+class AreaRow(NamedTuple):
     """A market or a region, as reads hand it round."""
 
     id: str
@@ -47,9 +46,8 @@ class AreaRow:
         return self.kind == AreaKind.market
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A commodity, as reads hand it round."""
+class Item(NamedTuple):
+    """A commodity, as reads hand it round, in the order of its table's columns."""
 
     id: str
     name: str
@@ -195,6 +193,7 @@ def references(session: Session, commodity_id: str, zone: int) -> list[Reference
     return [reference(r.kind, r.lower, r.upper, r.valid_from, r.valid_until, r.legal_basis, r.confirmed) for r in rows]
 
 
+@lru_cache(maxsize=4_096)
 def reference(
     kind: str, lower: int | None, upper: int, since: date, until: date | None, basis: str, confirmed: bool
 ) -> Reference:

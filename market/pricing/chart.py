@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -26,38 +27,50 @@ def sparkline(values: Sequence[int | None], lower: int | None, upper: int | None
         if edge is not None and low - reach <= edge <= high + reach:
             low, high = min(low, edge), max(high, edge)
     scale = 26 / (high - low) if high > low else 0.0
-    middle = 0.0 if scale else 13.0
-
-    def y(value: int) -> str:
-        return f"{31 - middle - (value - low) * scale:.1f}".removesuffix(".0")
+    floor = 31 if scale else 18
+    # Prices repeat from day to day, so each height is written once.
+    ys: dict[int | None, str | None] = {v: f"{floor - (v - low) * scale:.1f}" for v in {*known, *_inside(lower, upper, low, high)}}
+    ys[None] = None
 
     parts = []
     if lower is not None and upper is not None and lower < high and upper > low and scale:
         top = 31 - (min(upper, high) - low) * scale - (3 if upper > high else 0)
         bottom = 31 - (max(lower, low) - low) * scale + (3 if lower < low else 0)
         parts.append(f'<rect class="band" y="{top:.1f}" width="104" height="{bottom - top:.1f}"/>')
-    edges = [edge for edge in (lower, upper) if edge is not None and low <= edge <= high]
-    parts += [f'<path class="edge" d="M0 {y(edge)}H104"/>' for edge in edges]
-    step = 94 / max(len(values) - 1, 1)
-    xs = [f"{3 + i * step:.1f}" for i in range(len(values))]
-    parts.append(f'<path class="line" d="{_path((x, None if v is None else y(v)) for x, v in zip(xs, values, strict=True))}"/>')
+    parts += [f'<path class="edge" d="M0 {ys[edge]}H104"/>' for edge in _inside(lower, upper, low, high)]
+    xs = _spread(len(values))
+    parts.append(f'<path class="line" d="{_path(zip(xs, [ys[v] for v in values], strict=True))}"/>')
     if (last := values[-1]) is not None:
-        parts.append(f'<circle class="dot{" above" if above else ""}" cx="{xs[-1]}" cy="{y(last)}" r="3.5"/>')
+        parts.append(f'<circle class="dot{" above" if above else ""}" cx="{xs[-1]}" cy="{ys[last]}" r="3.5"/>')
     return Markup(  # noqa: S704 - built from numbers only
         f'<svg class="spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
     )
 
 
+def _inside(lower: int | None, upper: int | None, low: int, high: int) -> list[int]:
+    return [edge for edge in (lower, upper) if edge is not None and low <= edge <= high]
+
+
+@lru_cache(maxsize=64)
+def _spread(count: int) -> list[str]:
+    """Where the points of a sparkline stand, left to right."""
+    step = 94 / max(count - 1, 1)
+    return [f"{3 + i * step:.1f}" for i in range(count)]
+
+
 def _path(points: Iterable[tuple[str, str | None]]) -> str:
     """Path data; a None lifts the pen. A point alone gets a stroke of no length, which a round cap draws as a dot."""
-    runs: list[list[str]] = [[]]
+    found: list[str] = []
+    run = 0
     for x, y in points:
-        if y is None:
-            if runs[-1]:
-                runs.append([])
-        else:
-            runs[-1].append(f"{x} {y}")
-    return "".join(f"M{'L'.join(run)}" + ("h0" if len(run) == 1 else "") for run in runs if run)
+        if y is not None:
+            found.append(f"{'L' if run else 'M'}{x} {y}")
+            run += 1
+            continue
+        if run == 1:
+            found.append("h0")
+        run = 0
+    return "".join(found) + ("h0" if run == 1 else "")
 
 
 @dataclass(frozen=True)

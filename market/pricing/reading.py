@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlmodel import Session
@@ -27,8 +27,7 @@ class NoSuchDay(NotFound):
     message = N_("Tidak ada papan harga untuk tanggal {day}.")
 
 
-@dataclass(frozen=True)
-class BoardRow:
+class BoardRow(NamedTuple):
     """One commodity on a market's board. `price` is of `day`, or None: then `last_*` is the last known, with its day."""
 
     item: Item
@@ -51,12 +50,12 @@ class BoardRow:
         """Whether this market has ever recorded it."""
         return self.day is not None or self.last_price is not None
 
-    @cached_property
+    @property
     def change(self) -> Change | None:
         """Against the last published day before."""
         return figures.change(self.price, self.previous_price, self.previous_day)
 
-    @cached_property
+    @property
     def verdict(self) -> Verdict | None:
         """Against the HET or HAP of the day; None where there is no price or no reference."""
         return figures.judge(self.price, self.reference) if self.price is not None and self.reference else None
@@ -149,19 +148,17 @@ def _newest_rows(session: Session, market: AreaRow, day: date) -> list[BoardRow]
 
 def _newest_row(row: Any, day: date) -> BoardRow:
     # Columns by position, in the order of _ROWS: 12 of commodity, 12 of the latest price, 7 of the reference.
-    item = Item(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11])
+    item = Item._make(row[:12])
     reference = _reference(row[24:31])
     own = day_or_none(row[12])
     if own == day:
-        recent = tuple(int(v) if v else None for v in row[23].split(","))
         return BoardRow(
             item, own, row[13], row[14], row[15], row[16] or 0, row[17], row[18], day_or_none(row[19]), row[20],
-            day_or_none(row[21]), row[22], recent, reference,
+            day_or_none(row[21]), row[22], _figures(row[23]), reference,
         )  # fmt: skip
-    recent = (None,) * RECENT_DAYS
+    recent: tuple[int | None, ...] = (None,) * RECENT_DAYS
     if own is not None:  # observed before, not on this day: the line ends where it ended
-        kept = tuple(int(v) if v else None for v in row[23].split(","))
-        recent = (*kept, *(None,) * min((day - own).days, RECENT_DAYS))[-RECENT_DAYS:]
+        recent = (*_figures(row[23]), *(None,) * min((day - own).days, RECENT_DAYS))[-RECENT_DAYS:]
     return BoardRow(
         item, None, None, None, None, 0, PriceStatus.short, 0, day_or_none(row[19]), row[20], None, None, recent, reference
     )
@@ -178,7 +175,7 @@ def _past_rows(session: Session, market: AreaRow, day: date) -> list[BoardRow]:
 
 
 def _past_row(rule: Any, days: dict[date, Any], day: date, since: date) -> BoardRow:
-    item = Item(*rule[:12])
+    item = Item._make(rule[:12])
     own = days.get(day)
     known = [(d, days[d][2]) for d in sorted(days, reverse=True) if days[d][2] is not None]
     price = own[2] if own else None
@@ -306,7 +303,7 @@ def compare(session: Session, commodity_id: str) -> Comparison:
     markets = []
     for r in rows:
         own = day_or_none(r[5])
-        recent = tuple(int(v) if v else None for v in r[12].split(",")) if r[12] else ()
+        recent = _figures(r[12]) if r[12] else ()
         markets.append(
             MarketPrice(AreaRow(*r[:5]), own, r[6] if own == newest else None, r[7], r[8], r[9] or 0, day_or_none(r[10]),
                         r[11], recent, own is not None and own == newest)
@@ -370,9 +367,17 @@ def other_source(session: Session, area_id: str, commodity_ids: Sequence[str]) -
     return session.execute(_SOURCES, {"area": area_id, "items": list(commodity_ids)}).scalars().first()
 
 
+def _figures(recent: str) -> tuple[int | None, ...]:
+    """`price_latest.recent`: comma-separated, an empty one is a day without a price."""
+    return tuple([int(v) if v else None for v in recent.split(",")])
+
+
 def day_of(value: Any) -> date:
     """SQLite hands text to raw SQL."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    return _parsed(value) if isinstance(value, str) else value
+
+
+_parsed = lru_cache(maxsize=8_192)(date.fromisoformat)
 
 
 def day_or_none(value: Any) -> date | None:

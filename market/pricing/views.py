@@ -4,37 +4,35 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from market.calendar.pawukon import balinese_day, days_to_galungan, next_galungan
 from market.pricing import chart, wording
-from market.pricing.figures import Reference, judge
+from market.pricing.figures import Reference, Verdict, judge
 from market.pricing.reading import Against, Board, BoardRow, Comparison, DayPrice, MarketPrice
 from market.web import words
-from market.web.i18n import gettext
+from market.web.i18n import gettext, language
 
 Span = Literal["30", "90", "365", "all"]
 
 
-@dataclass(frozen=True)
-class Line:
-    """A commodity on a board, in words and shapes. `price` None: `missing_*` take its place."""
+class Line(NamedTuple):
+    """A commodity on a board, said and drawn. Without a price, `missing` and `last` take the number's place."""
 
     id: str
     name: str
-    unit: str
-    price: int | None
-    delta: int | None
-    since: str
+    per: str
+    price: str | None
+    direction: str
+    change: Markup
     judgement: str
-    kind: str
-    figure: str
-    n: int
-    last_price: int | None
-    last_day: str
+    reference: str
+    missing: str
+    last: str
     spark: Markup
 
 
@@ -67,10 +65,11 @@ class BoardPage:
 def board_page(board: Board, query: str = "") -> BoardPage:
     """A market's board; `query` keeps the lines whose names hold every word of it."""
     known = [row for row in board.rows if row.is_known]
-    wanted = [row for row in known if _matches(row, query)]
+    wanted = [row for row in known if _matches(row, query)] if query else known
+    said = _said(language())
     sections: dict[str, list[Line]] = {}
     for row in wanted:
-        sections.setdefault(row.item.group, []).append(_line(row, board))
+        sections.setdefault(row.item.group, []).append(_line(row, board, said))
     return BoardPage(
         board=board,
         title=_board_title(board),
@@ -97,28 +96,73 @@ def _matches(row: BoardRow, query: str) -> bool:
     return all(word in hay for word in query.casefold().split())
 
 
-def _line(row: BoardRow, board: Board) -> Line:
-    reference, verdict, change = row.reference, row.verdict, row.change
-    return Line(
-        id=row.item.id,
-        name=wording.name(row.item),
-        unit=wording.unit(row.item),
-        price=row.price,
-        delta=change.amount if change else None,
-        since=wording.since(change.since, board.day) if change else "",
-        judgement=wording.JUDGEMENT[verdict] if verdict else "none",
-        kind=str(reference.kind) if reference else "",
-        figure=wording.judged_figure(reference, verdict) if reference else "",
-        n=row.n,
-        last_price=row.last_price,
-        last_day=wording.last_seen(row.last_day) if row.last_day else "",
-        spark=chart.sparkline(
-            row.recent,
-            reference.lower if reference else None,
-            reference.upper if reference else None,
-            above=verdict == "above",
-        ),
+@dataclass(frozen=True)
+class _Said:
+    """The sentences of a board's lines, translated once: a board has a hundred of them, and translating is not free."""
+
+    up: str
+    down: str
+    same: str
+    nothing: str
+    judged: dict[str, str]
+    none: str
+    few: str
+    unseen: str
+    last: str
+    per: str
+
+
+@lru_cache
+def _said(_lang: str) -> _Said:
+    return _Said(
+        up=gettext("naik %(amount)s sejak %(since)s"),
+        down=gettext("turun %(amount)s sejak %(since)s"),
+        same=gettext("tetap sejak %(since)s"),
+        nothing=gettext("belum ada pembanding"),
+        judged={
+            "above": gettext("di atas %(kind)s %(figure)s"),
+            "on": gettext("tepat %(kind)s %(figure)s"),
+            "within": gettext("dalam %(kind)s %(figure)s"),
+            "below": gettext("di bawah %(kind)s %(figure)s"),
+        },
+        none=gettext("tanpa harga acuan"),
+        few=gettext("baru %(n)s dari 3 pedagang"),
+        unseen=gettext("tidak diamati"),
+        last=gettext("terakhir %(day)s: %(price)s"),
+        per=gettext("per %(unit)s"),
     )
+
+
+def _line(row: BoardRow, board: Board, said: _Said) -> Line:
+    name, per = wording.name(row.item), said.per % {"unit": wording.unit(row.item)}
+    if row.price is None:
+        last = ""
+        if row.last_day and row.last_price is not None:
+            last = said.last % {"day": wording.last_seen(row.last_day), "price": words.money(row.last_price)}
+        missing = said.few % {"n": row.n} if row.n else said.unseen
+        return Line(row.item.id, name, per, None, "", Markup(), "", "", missing, last, Markup())
+    reference, verdict = row.reference, row.verdict
+    judgement, lower, upper, against = "none", None, None, said.none
+    if reference and verdict:
+        judgement, lower, upper = wording.JUDGEMENT[verdict], reference.lower, reference.upper
+        figure = wording.judged_figure(reference, verdict)
+        against = said.judged[judgement] % {"kind": reference.kind.value, "figure": figure}
+    direction, change = _moved(row, board, said)
+    spark = chart.sparkline(row.recent, lower, upper, above=verdict is Verdict.above)
+    return Line(row.item.id, name, per, words.money(row.price), direction, change, judgement, against, "", "", spark)
+
+
+def _moved(row: BoardRow, board: Board, said: _Said) -> tuple[str, Markup]:
+    """The triangle and the words since the last published day; the figures are numbers and dates of ours."""
+    change = row.change
+    if change is None:
+        return "none", escape(said.nothing)
+    since = wording.since(change.since, board.day)
+    if change.amount == 0:
+        return "same", escape(said.same % {"since": since})
+    amount = f"<b>{words.number(abs(change.amount))}</b>"
+    sentence = (said.up if change.amount > 0 else said.down) % {"amount": amount, "since": since}
+    return change.direction, Markup(sentence)  # noqa: S704 - our own sentence around figures
 
 
 def _share(board: Board, rows: Sequence[BoardRow]) -> str:
