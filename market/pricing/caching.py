@@ -1,14 +1,18 @@
 """Conditional answers for public pages and data: ETag, Last-Modified, Cache-Control, 304. Never a cookie's business."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
+from sqlmodel import Session
 
 from market.auth.principal import Principal
+from market.database import get_engine, session_scope
 from market.pricing.freshness import Versions
 from market.web.render import FLASH, render
 
@@ -28,6 +32,13 @@ def page(
     if cacheable:
         headers[AREA_HEADER] = area
     return conditional(request, bytes(html.body), "text/html; charset=utf-8", changed_at=changed_at, headers=headers)
+
+
+@contextmanager
+def reader(request: Request) -> Iterator[Session]:
+    """A reading transaction opened where the work is done: as a dependency it would cost two more changes of thread."""
+    with session_scope(get_engine(request), write=False) as session:
+        yield session
 
 
 def conditional(

@@ -16,39 +16,43 @@ SPARK_WIDTH, SPARK_HEIGHT = 104, 36
 NEAR = 0.12  # a reference edge farther than this from the prices is left out of a sparkline
 
 
-def sparkline(values: Sequence[int | None], lower: int | None, upper: int | None, *, above: bool) -> Markup:
-    """The last days at a glance, newest at the right, with the reference as a pale band or a dashed line."""
-    known = [v for v in values if v is not None]
-    if not known:
+@lru_cache(maxsize=8_192)  # board, wall, comparison and both languages draw the same lines
+def sparkline(recent: str, lower: int | None, upper: int | None, *, above: bool) -> Markup:
+    """The last days at a glance, newest at the right, with the reference as a pale band or a dashed line.
+
+    `recent` holds whole figures with commas between; an empty one is a day without a price.
+    """
+    days = recent.split(",")
+    figures = {text: int(text) for text in set(days) if text}  # prices repeat from day to day: each is read once
+    if not figures:
         return Markup()
-    low, high = min(known), max(known)
-    reach = NEAR * known[-1]
+    low, high = min(figures.values()), max(figures.values())
+    last = next(figures[text] for text in reversed(days) if text)
+    reach = NEAR * last
     for edge in (lower, upper):
         if edge is not None and low - reach <= edge <= high + reach:
             low, high = min(low, edge), max(high, edge)
     scale = 26 / (high - low) if high > low else 0.0
     floor = 31 if scale else 18
-    # Prices repeat from day to day, so each height is written once.
-    ys: dict[int | None, str | None] = {v: f"{floor - (v - low) * scale:.1f}" for v in {*known, *_inside(lower, upper, low, high)}}
-    ys[None] = None
+
+    def y(value: int) -> str:
+        return f"{floor - (value - low) * scale:.1f}"
 
     parts = []
     if lower is not None and upper is not None and lower < high and upper > low and scale:
         top = 31 - (min(upper, high) - low) * scale - (3 if upper > high else 0)
         bottom = 31 - (max(lower, low) - low) * scale + (3 if lower < low else 0)
         parts.append(f'<rect class="band" y="{top:.1f}" width="104" height="{bottom - top:.1f}"/>')
-    parts += [f'<path class="edge" d="M0 {ys[edge]}H104"/>' for edge in _inside(lower, upper, low, high)]
-    xs = _spread(len(values))
-    parts.append(f'<path class="line" d="{_path(zip(xs, [ys[v] for v in values], strict=True))}"/>')
-    if (last := values[-1]) is not None:
-        parts.append(f'<circle class="dot{" above" if above else ""}" cx="{xs[-1]}" cy="{ys[last]}" r="3.5"/>')
+    edges = [edge for edge in (lower, upper) if edge is not None and low <= edge <= high]
+    parts += [f'<path class="edge" d="M0 {y(edge)}H104"/>' for edge in edges]
+    heights: dict[str, str | None] = {text: y(value) for text, value in figures.items()}
+    xs = _spread(len(days))
+    parts.append(f'<path class="line" d="{_path(zip(xs, map(heights.get, days), strict=True))}"/>')
+    if days[-1]:
+        parts.append(f'<circle class="dot{" above" if above else ""}" cx="{xs[-1]}" cy="{y(last)}" r="3.5"/>')
     return Markup(  # noqa: S704 - built from numbers only
         f'<svg class="spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
     )
-
-
-def _inside(lower: int | None, upper: int | None, low: int, high: int) -> list[int]:
-    return [edge for edge in (lower, upper) if edge is not None and low <= edge <= high]
 
 
 @lru_cache(maxsize=64)

@@ -14,18 +14,13 @@ from market.database import UTCDateTime
 
 EVERYWHERE = "*"
 _counter = count(1)
-_commits = 0
+commits = 0  # rises with every publishing commit of this process; a plain integer, because every hot request reads it
 
 
 def changed_here(_session: Any = None) -> None:
     """A transaction that published has committed in this process."""
-    global _commits
-    _commits = next(_counter)
-
-
-def commits_here() -> int:
-    """Rises with every publishing commit of this process."""
-    return _commits
+    global commits
+    commits = next(_counter)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,14 @@ class Kept:
     plain_head: Message
     packed_head: Message
     unchanged: Message
+    checked: freshness.Versions | None = None
+
+    def holds(self, versions: freshness.Versions) -> bool:
+        """Whether nothing it shows has changed; remembered, so that the next reader compares two pointers."""
+        if self.version != versions.of(self.area):
+            return False
+        self.checked = versions
+        return True
 
 
 _NO_BODY: Message = {"type": "http.response.body", "body": b""}
@@ -64,6 +72,7 @@ class HotPages:
         self.app = app
         self._engine = engine
         self._pages: OrderedDict[tuple[str, bytes, str], Kept] = OrderedDict()
+        self._addresses: set[tuple[str, bytes]] = set()
         self._bytes = 0
         self._versions: freshness.Versions | None = None
         self._looked = 0.0
@@ -73,7 +82,12 @@ class HotPages:
         self._languages: dict[tuple[bytes, bytes], str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not _PATHS.fullmatch(scope["path"]):
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        path, query = scope["path"], scope["query_string"]
+        known = (path, query) in self._addresses  # kept before, so it need not be looked at again
+        if not known and not _PATHS.fullmatch(path):
             await self.app(scope, receive, send)
             return
         accept = cookie = match = since = b""
@@ -89,11 +103,10 @@ class HotPages:
                 match = value
             elif name == b"if-modified-since":
                 since = value
-        query = scope["query_string"]
-        if not _QUERIES.fullmatch(query):
+        if not known and not _QUERIES.fullmatch(query):
             await self.app(_as_stranger(scope, cookie), receive, _without_area(send))
             return
-        if self._commits != freshness.commits_here() or monotonic() - self._looked > STALE:
+        if self._commits != freshness.commits or monotonic() - self._looked > STALE:
             try:
                 await self._look()
             except SQLAlchemyError:  # nothing is served on a version nobody could confirm: the framework answers
@@ -101,12 +114,13 @@ class HotPages:
                 return
         versions = self._versions
         assert versions is not None
-        key = (scope["path"], query, self._language(cookie, accept))
+        lang = self._languages.get((cookie, accept)) or self._language(cookie, accept)
+        key = (path, query, lang)
         kept = self._pages.get(key)
-        if kept is None or kept.version != versions.of(kept.area):
+        if kept is None or (kept.checked is not versions and not kept.holds(versions)):
             async with self._locks.setdefault(key, asyncio.Lock()):  # a crowd waits for one rendering
                 kept = self._pages.get(key)
-                if kept is None or kept.version != versions.of(kept.area):
+                if kept is None or not kept.holds(versions):
                     kept = await self._render(scope, receive, send, key, cookie, versions)
             self._locks.pop(key, None)
             if kept is None:
@@ -123,22 +137,20 @@ class HotPages:
             await send(body)
 
     def _language(self, cookie: bytes, accept: bytes) -> str:
-        found = self._languages.get((cookie, accept))
-        if found is None:
-            if len(self._languages) > 2_000:
-                self._languages.clear()
-            wish = cookie_parser(cookie.decode("latin-1")).get(COOKIE, "")
-            found = self._languages[(cookie, accept)] = negotiate("", wish, accept.decode("latin-1"))
+        if len(self._languages) > 2_000:
+            self._languages.clear()
+        wish = cookie_parser(cookie.decode("latin-1")).get(COOKIE, "")
+        found = self._languages[(cookie, accept)] = negotiate("", wish, accept.decode("latin-1"))
         return found
 
     async def _look(self) -> None:
         """Ask for the versions: one question at a time, and everybody waits for its answer."""
-        if self._commits != freshness.commits_here() or self._looking is None or self._looking.done():
+        if self._commits != freshness.commits or self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._ask())
         await asyncio.shield(self._looking)
 
     async def _ask(self) -> None:
-        commits, started = freshness.commits_here(), monotonic()
+        commits, started = freshness.commits, monotonic()
         versions = await asyncio.to_thread(freshness.read, self._engine or self._engine_of(self.app))
         # The day has turned or an area has published: pages of another version fall out when they are next asked for.
         self._versions, self._commits, self._looked = versions, commits, started
@@ -184,9 +196,12 @@ class HotPages:
         if old := self._pages.pop(key, None):
             self._bytes -= old.size
         self._pages[key] = kept
+        self._addresses.add(key[:2])
         self._bytes += kept.size
         while len(self._pages) > KEPT or self._bytes > KEPT_BYTES:
-            self._bytes -= self._pages.popitem(last=False)[1].size
+            oldest, gone = self._pages.popitem(last=False)
+            self._addresses.discard(oldest[:2])
+            self._bytes -= gone.size
 
 
 def _keep(area: str, version: tuple[object, ...], headers: Headers, body: bytes) -> Kept:

@@ -13,7 +13,7 @@ from market.database import SessionDep
 from market.pricing import catalogue, freshness, views, wording
 from market.pricing import service as pricing
 from market.pricing.basket import SOURCES, Source
-from market.pricing.caching import page
+from market.pricing.caching import page, reader
 from market.pricing.city import City, city
 from market.pricing.feeds import router as feeds
 from market.pricing.models import PriceStatus
@@ -68,9 +68,10 @@ def prices(request: Request, session: SessionDep, by: Anyone, q: Words = "") -> 
 
 
 @router.get("/prices/{market}")
-def board(request: Request, session: SessionDep, by: Anyone, market: str, day: Day = None, q: Words = "") -> Response:
+def board(request: Request, by: Anyone, market: str, day: Day = None, q: Words = "") -> Response:
     """A market's board of today, or of `?date=`."""
-    found = pricing.board(session, market, day)
+    with reader(request) as session:
+        found = pricing.board(session, market, day)
     context = views.board_page(found, q)
     return page(
         request, "pricing/board.html", context, area=found.market.id, changed_at=found.changed_at, cacheable=not q
@@ -78,9 +79,10 @@ def board(request: Request, session: SessionDep, by: Anyone, market: str, day: D
 
 
 @router.get("/board/{market}")
-def wall(request: Request, session: SessionDep, by: Anyone, market: str, day: Day = None) -> Response:
+def wall(request: Request, by: Anyone, market: str, day: Day = None) -> Response:
     """The same board for a wall screen and for A4 paper."""
-    found = pricing.board(session, market, day)
+    with reader(request) as session:
+        found = pricing.board(session, market, day)
     context = views.board_page(found)
     return page(request, "pricing/wall.html", context, area=found.market.id, changed_at=found.changed_at)
 
@@ -109,7 +111,7 @@ def _history(
     row = BoardRow(
         item, newest.day if newest else None, newest.price if newest else None, newest.low if newest else None,
         newest.high if newest else None, (newest.n if newest else 0) or 0, newest.status if newest else PriceStatus.short,
-        newest.revision if newest else 0, None, None, None, None, (), None,
+        newest.revision if newest else 0, None, None, None, None, "", None,
     )  # fmt: skip
     return views.history_page(
         row, market=(area.id, area.name), today=clock.today(), days=rows,

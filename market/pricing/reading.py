@@ -28,7 +28,10 @@ class NoSuchDay(NotFound):
 
 
 class BoardRow(NamedTuple):
-    """One commodity on a market's board. `price` is of `day`, or None: then `last_*` is the last known, with its day."""
+    """One commodity on a market's board. `price` is of `day`, or None: then `last_*` is the last known, with its day.
+
+    `recent` is the last thirty days' prices with commas between, newest last, empty where there is none: a sparkline's own form.
+    """
 
     item: Item
     day: date | None
@@ -42,7 +45,7 @@ class BoardRow(NamedTuple):
     last_price: int | None
     previous_day: date | None
     previous_price: int | None
-    recent: tuple[int | None, ...]
+    recent: str
     reference: Reference | None
 
     @property
@@ -154,11 +157,11 @@ def _newest_row(row: Any, day: date) -> BoardRow:
     if own == day:
         return BoardRow(
             item, own, row[13], row[14], row[15], row[16] or 0, row[17], row[18], day_or_none(row[19]), row[20],
-            day_or_none(row[21]), row[22], _figures(row[23]), reference,
+            day_or_none(row[21]), row[22], row[23], reference,
         )  # fmt: skip
-    recent: tuple[int | None, ...] = (None,) * RECENT_DAYS
+    recent = ""
     if own is not None:  # observed before, not on this day: the line ends where it ended
-        recent = (*_figures(row[23]), *(None,) * min((day - own).days, RECENT_DAYS))[-RECENT_DAYS:]
+        recent = ",".join([*row[23].split(","), *[""] * min((day - own).days, RECENT_DAYS)][-RECENT_DAYS:])
     return BoardRow(
         item, None, None, None, None, 0, PriceStatus.short, 0, day_or_none(row[19]), row[20], None, None, recent, reference
     )
@@ -181,7 +184,8 @@ def _past_row(rule: Any, days: dict[date, Any], day: date, since: date) -> Board
     price = own[2] if own else None
     last = known[0] if known else (None, None)
     previous = known[1] if price is not None and len(known) > 1 else (None, None)
-    recent = tuple(days[d][2] if (d := since + timedelta(days=i)) in days else None for i in range(RECENT_DAYS))
+    month = ((days.get(since + timedelta(days=i)) or (None,) * 3)[2] for i in range(RECENT_DAYS))
+    recent = ",".join("" if value is None else str(value) for value in month)
     return BoardRow(
         item, day if own else None, price, own[3] if own else None, own[4] if own else None, (own[5] or 0) if own else 0,
         own[6] if own else PriceStatus.short, own[7] if own else 0, last[0], last[1], previous[0], previous[1], recent,
@@ -272,7 +276,7 @@ class MarketPrice:
     n: int
     last_day: date | None
     last_price: int | None
-    recent: tuple[int | None, ...]
+    recent: str
     is_newest: bool
 
 
@@ -303,10 +307,9 @@ def compare(session: Session, commodity_id: str) -> Comparison:
     markets = []
     for r in rows:
         own = day_or_none(r[5])
-        recent = _figures(r[12]) if r[12] else ()
         markets.append(
             MarketPrice(AreaRow(*r[:5]), own, r[6] if own == newest else None, r[7], r[8], r[9] or 0, day_or_none(r[10]),
-                        r[11], recent, own is not None and own == newest)
+                        r[11], r[12] or "", own is not None and own == newest)
         )  # fmt: skip
     markets.sort(key=lambda m: (m.price is None, m.price or 0, m.market.name))
     price, n = figures.city_price(m.price for m in markets)
@@ -365,11 +368,6 @@ _SOURCES = text(
 def other_source(session: Session, area_id: str, commodity_ids: Sequence[str]) -> str | None:
     """Whose figures of a region there are for these commodities: the source with the newest day."""
     return session.execute(_SOURCES, {"area": area_id, "items": list(commodity_ids)}).scalars().first()
-
-
-def _figures(recent: str) -> tuple[int | None, ...]:
-    """`price_latest.recent`: comma-separated, an empty one is a day without a price."""
-    return tuple([int(v) if v else None for v in recent.split(",")])
 
 
 def day_of(value: Any) -> date:
