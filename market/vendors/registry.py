@@ -171,12 +171,12 @@ def add_vendors(session: Session, operator_id: str, rows: Sequence[NewVendor], *
     sealed = [seal(row.nik, row.phone) for row in rows]
     hashes = [s.nik_hash for s in sealed if s.nik_hash]
     _refuse_known_nik(session, operator_id, hashes)
-    numbers = iter(ledger.take_numbers(session, f"@{operator_id}", "vendor", len(rows)))
+    numbers = iter(_fresh_numbers(session, operator_id, sum(row.number is None for row in rows)))
     moment = clock.now()
     values = [
         {
             "operator_id": operator_id,
-            "number": row.number or f"P{next(numbers):06d}",
+            "number": row.number or next(numbers),
             "name": row.name,
             "type": row.type,
             "goods": row.goods,
@@ -210,6 +210,18 @@ def _refuse_known_nik(session: Session, operator_id: str, hashes: list[str]) -> 
     if known or twice:
         number = known or "?"
         raise NikKnown(number=number, fields={"nik": say(NikKnown.message, number=number)})
+
+
+def _fresh_numbers(session: Session, operator_id: str, wanted: int) -> list[str]:
+    """Vendor numbers nobody has: an imported sheet may have used some of ours already."""
+    free: list[str] = []
+    while len(free) < wanted:
+        counted = ledger.take_numbers(session, f"@{operator_id}", "vendor", wanted - len(free))
+        asked = [f"P{n:06d}" for n in counted]
+        query = select(col(Vendor.number)).where(col(Vendor.operator_id) == operator_id, col(Vendor.number).in_(asked))
+        taken = set(session.execute(query).scalars())
+        free += [number for number in asked if number not in taken]
+    return free
 
 
 def places_by_code(session: Session, market_id: str) -> dict[str, int]:

@@ -1,0 +1,183 @@
+"""A workbook of places, vendors and permits: every bad row named, all or nothing, and the same file twice is nothing new."""
+
+import io
+import zipfile
+from datetime import date
+from typing import Any
+
+import pytest
+from rustpy_xlsxwriter import FastExcel
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from market.auth.access import SYSTEM
+from market.sheets.refusals import FileDamaged, FileTooBig, NotASheet
+from market.vendors import service as vendors
+from market.vendors.cells import Unreadable, area_cm2, day, nik, phone
+from market.vendors.exporting import export_registry, template
+from market.vendors.importing import NoSheets, Report, import_registry
+from market.vendors.models import Market, Permit, Place, Vendor
+from tests.vendors.test_permits import small_market
+
+Sheet = list[dict[str, Any]]
+PLACE = {"Kode": "C-1", "Jenis": "kios", "Blok": "C", "Nomor": 1, "Luas m²": "12,96"}
+VENDOR = {"Nomor pedagang": "V1", "Nama dagang": "Warung Contoh", "Jenis": "orang", "NIK": "9971014509900001"}
+PERMIT = {
+    "Kode tempat": "C-1", "Sesi": "pagi", "Nomor pedagang": "V1", "Mulai": "2026-01-01", "Sampai": "31/12/2026",
+    "Tercatat/musiman": "tercatat",
+}  # fmt: skip
+
+
+def book(**sheets: Sheet) -> bytes:
+    target = io.BytesIO()
+    made = FastExcel(target)
+    for name, records in sheets.items():
+        made.sheet(name, records)
+    made.save()
+    return target.getvalue()
+
+
+def good(**changes: dict[str, Any]) -> bytes:
+    return book(
+        Tempat=[PLACE | changes.get("place", {})],
+        Pedagang=[VENDOR | changes.get("vendor", {})],
+        Izin=[PERMIT | changes.get("permit", {})],
+    )
+
+
+def market(session: Session) -> Market:
+    small_market(session)
+    return vendors.get_market(session, "KRN")
+
+
+def run(session: Session, content: bytes, **how: bool) -> Report:
+    return import_registry(session, vendors.get_market(session, "KRN"), content, by=SYSTEM, name="pasar.xlsx", **how)
+
+
+def counts(session: Session) -> list[int]:
+    return [session.execute(select(func.count()).select_from(t)).scalar_one() for t in (Place, Vendor, Permit)]
+
+
+def test_good_rows_are_taken_and_the_second_time_nothing_changes(session: Session) -> None:
+    market(session)
+    dry = run(session, good(), dry_run=True)
+    assert not dry.problems and not dry.written
+    before = counts(session)
+    first = run(session, good())
+    assert first.written and first.taken == {"Tempat": 1, "Pedagang": 1, "Izin": 1}
+    assert counts(session) == [n + 1 for n in before]
+    place = session.execute(select(Place).where(Place.code == "C-1")).scalar_one()  # type: ignore[arg-type]
+    assert place.area_cm2 == 129_600
+    permit = session.execute(select(Permit).where(Permit.place_id == place.id)).scalar_one()  # type: ignore[arg-type]
+    assert (permit.valid_from, permit.valid_until) == (date(2026, 1, 1), date(2027, 1, 1)), "the last day is inclusive"
+    again = run(session, good())
+    assert again.unchanged == {"Tempat": 1, "Pedagang": 1, "Izin": 1} and not again.problems
+    assert counts(session) == [n + 1 for n in before]
+
+
+BAD = [
+    ("place", {"Luas m²": "nol"}, "Tempat", "Luas m²"),
+    ("place", {"Luas m²": 0}, "Tempat", "Luas m²"),
+    ("place", {"Luas m²": "-4"}, "Tempat", "Luas m²"),
+    ("place", {"Jenis": "gerobak"}, "Tempat", "Jenis"),
+    ("place", {"Kode": ""}, "Tempat", "Kode"),
+    ("place", {"Kode": "x" * 21}, "Tempat", "Kode"),
+    ("place", {"Kode": "B-12", "Blok": "B", "Nomor": 12}, "Tempat", "Luas m²"),
+    ("vendor", {"Nama dagang": "<script>alert(1)</script>"}, "Pedagang", "Nama dagang"),
+    ("vendor", {"Nama dagang": "w" * 501}, "Pedagang", "Nama dagang"),
+    ("vendor", {"NIK": "123"}, "Pedagang", "NIK"),
+    ("vendor", {"NIK": 9971014509900001.0}, "Pedagang", "NIK"),
+    ("vendor", {"NIK": "9971019913900001"}, "Pedagang", "NIK"),
+    ("permit", {"Mulai": "awal tahun"}, "Izin", "Mulai"),
+    ("permit", {"Mulai": "31/02/2026"}, "Izin", "Mulai"),
+    ("permit", {"Mulai": ""}, "Izin", "Mulai"),
+    ("permit", {"Sampai": "2025-12-31"}, "Izin", "Sampai"),
+    ("permit", {"Kode tempat": "Z-99"}, "Izin", "Kode tempat"),
+    ("permit", {"Sesi": "sore"}, "Izin", "Sesi"),
+    ("permit", {"Nomor pedagang": "V9"}, "Izin", "Nomor pedagang"),
+    ("permit", {"Tercatat/musiman": "kadang"}, "Izin", "Tercatat/musiman"),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "sheet", "column"), BAD)
+def test_a_bad_row_is_named_and_nothing_is_written(
+    session: Session, part: str, change: dict[str, Any], sheet: str, column: str
+) -> None:
+    market(session)
+    before = counts(session)
+    report = run(session, good(**{part: change}))
+    found = [(p.sheet, p.row, p.title) for p in report.problems]
+    assert (sheet, 2, column) in found, found
+    assert not report.written and counts(session) == before
+    assert "9971" not in "".join(p.raw + str(p.text) for p in report.problems), "a NIK is never repeated"
+
+
+def test_duplicates_and_overlaps_inside_the_file(session: Session) -> None:
+    market(session)
+    content = book(
+        Tempat=[PLACE, PLACE],
+        Pedagang=[VENDOR, VENDOR, VENDOR | {"Nomor pedagang": "V2"}],
+        Izin=[PERMIT, PERMIT | {"Mulai": "2026-06-01"}, PERMIT | {"Sesi": "malam"}],
+    )
+    report = run(session, content)
+    found = {(p.sheet, p.row, p.title) for p in report.problems}
+    assert found == {
+        ("Tempat", 3, "Kode"), ("Pedagang", 3, "Nomor pedagang"), ("Pedagang", 4, "NIK"), ("Izin", 3, "Mulai"),
+    }  # fmt: skip
+    taken = run(session, content, take_good=True)
+    assert taken.taken == {"Tempat": 1, "Pedagang": 1, "Izin": 2} and len(taken.problems) == 4
+
+
+def test_what_is_exported_imports_back_identically(session: Session) -> None:
+    market(session)
+    run(session, good())
+    for private in (False, True):
+        content = export_registry(session, vendors.get_market(session, "KRN"), by=SYSTEM, private=private)
+        report = run(session, content)
+        assert not report.problems and report.taken == {"Tempat": 0, "Pedagang": 0, "Izin": 0}
+        assert report.unchanged == {"Tempat": 3, "Pedagang": 1, "Izin": 1}
+    with zipfile.ZipFile(io.BytesIO(export_registry(session, vendors.get_market(session, "KRN"), by=SYSTEM))) as z:
+        assert not any(b"9971014509900001" in z.read(name) for name in z.namelist())
+
+
+def test_the_template_is_a_file_that_can_be_read(session: Session) -> None:
+    market(session)
+    report = run(session, template(), dry_run=True)
+    assert report.read == {"Tempat": 1, "Pedagang": 1, "Izin": 1}
+
+
+def bomb() -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("xl/workbook.xml", "<workbook/>")
+        z.writestr("xl/worksheets/sheet1.xml", b"0" * 220_000_000)
+    return target.getvalue()
+
+
+def test_hostile_files_are_refused_as_files(session: Session) -> None:
+    market(session)
+    for content, refusal in (
+        (b"%PDF-1.7 not a sheet", NotASheet),
+        (b"PK\x03\x04 broken", FileDamaged),
+        (bomb(), FileTooBig),
+        (book(Lain=[{"a": 1}]), NoSheets),
+    ):
+        with pytest.raises(refusal):
+            run(session, content)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("12,96", 129_600), ("12.96 m²", 129_600), (12.96, 129_600), (4, 40_000), ("0,0001", 1), ("", None), (None, None)],
+)
+def test_areas(cell: Any, expected: int | None) -> None:
+    assert area_cm2(cell) == expected
+
+
+def test_days_niks_phones() -> None:
+    assert day("1/2/2026") == date(2026, 2, 1), "day first"
+    assert nik("9971014509900001") == "9971014509900001"
+    assert phone("+62 812-0000-0001") == phone(81200000001) == "081200000001"
+    for read, cell in ((day, "besok"), (nik, "12"), (phone, "ring me"), (area_cm2, "１２")):
+        with pytest.raises(Unreadable):
+            read(cell)  # type: ignore[operator]
