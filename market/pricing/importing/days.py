@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Literal
 
-from market.pricing.importing.numbers import Cell
 from market.pricing.importing.reasons import DatesDisagree, DatesDoubtful, Reason
+from market.sheets.xlsx import Cell
 
 Order = Literal["dmy", "mdy"]
 

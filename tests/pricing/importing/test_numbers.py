@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.pricing.importing.numbers import LARGEST, Cell, PriceColumn, Style
+from market.pricing.importing.numbers import LARGEST, PriceColumn, Style
 from market.pricing.importing.reasons import Reason
+from market.sheets.xlsx import Cell
 
 GOOD = [
     ("14,300", 14_300), ("14.300", 14_300), ("Rp46,646", 46_646), ("Rp 46.646", 46_646), ("Rp. 1.234.567", 1_234_567),
