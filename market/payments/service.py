@@ -9,6 +9,7 @@ payments.record_many(session, [Draft(…), …]) -> [Recorded(…), …]
 from market.payments.attempts import Asked, NotOurs, TooLargeForQris, answered, begin, failed, latest, place_names
 from market.payments.cash import BadCashAmount, cash_account, take_cash
 from market.payments.checks import cross_check
+from market.payments.finding import PayerUnknown, known_payer
 from market.payments.inbox import receive
 from market.payments.listing import bill_list, payment_list, receipt_list
 from market.payments.models import AttemptState, Method, MovementKind, OutcomeKind
@@ -18,9 +19,41 @@ from market.payments.recording import Draft, PaidAlready, Recorded, record, reco
 from market.payments.reviews import open_reviews, resolve
 
 __all__ = [
-    "Asked", "AttemptState", "BadCashAmount", "Draft", "Method", "MovementKind", "NotOurs", "Notification", "Outcome",
-    "OutcomeKind", "PaidAlready", "ReceiptLine", "ReceiptUnknown", "ReceiptView", "Recorded", "TooLargeForQris",
-    "answered", "begin", "bill_list", "cancel", "cash_account", "cross_check", "failed", "latest", "open_reviews",
-    "payment_list", "place_names", "receipt", "receipt_list", "receipt_of_payment", "receive", "record", "record_many",
-    "resolve", "take_cash",
+    "Asked",
+    "AttemptState",
+    "BadCashAmount",
+    "Draft",
+    "Method",
+    "MovementKind",
+    "NotOurs",
+    "Notification",
+    "Outcome",
+    "OutcomeKind",
+    "PaidAlready",
+    "PayerUnknown",
+    "ReceiptLine",
+    "ReceiptUnknown",
+    "ReceiptView",
+    "Recorded",
+    "TooLargeForQris",
+    "answered",
+    "begin",
+    "bill_list",
+    "cancel",
+    "cash_account",
+    "cross_check",
+    "failed",
+    "known_payer",
+    "latest",
+    "open_reviews",
+    "payment_list",
+    "place_names",
+    "receipt",
+    "receipt_list",
+    "receipt_of_payment",
+    "receive",
+    "record",
+    "record_many",
+    "resolve",
+    "take_cash",
 ]  # fmt: skip

@@ -1,0 +1,111 @@
+"""Who is standing at the cash desk: by place, by trading name, or by the card they show."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import String, cast, func, or_, select
+from sqlmodel import Session, col
+
+from market.dues import service as dues
+from market.dues.service import LineGroup
+from market.errors import NotFound
+from market.vendors import service as vendors
+from market.vendors.models import CodeKind, Permit, Place, Vendor
+from market.words import N_
+
+MOST = 25
+
+
+class PayerUnknown(NotFound):
+    message = N_("Pedagang ini tidak punya tempat di pasar ini.")
+
+
+@dataclass(frozen=True)
+class Payer:
+    """A vendor of one market with their places, for officers: it holds a trading name."""
+
+    vendor_id: int
+    name: str
+    number: str
+    places: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a payer owes, for the desk."""
+
+    payer: Payer
+    groups: list[LineGroup]
+    total: int
+    session_code: str | None
+
+
+def find_payers(session: Session, market_id: str, wanted: str) -> list[Payer]:
+    """Vendors whose place, name, number or card matches; an exact card or place code finds one."""
+    wanted = wanted.strip()
+    if not wanted:
+        return []
+    code = vendors.resolve_code(session, wanted)
+    if code is not None and code.market_id == market_id:
+        if code.kind == CodeKind.vendor:
+            return payers(session, market_id, vendor_ids=[code.ref])
+        if code.kind == CodeKind.place:
+            return _search(session, market_id, col(Place.id) == code.ref)
+        return payers(session, market_id, vendor_ids=[dues.bill_view(session, market_id, code.ref).bill.vendor_id])
+    exact = _search(session, market_id, func.upper(Place.code) == wanted.upper())
+    if exact:
+        return exact
+    like = f"%{_escaped(wanted.lower())}%"
+    return _search(
+        session,
+        market_id,
+        or_(
+            func.lower(Place.code).like(like, escape="\\"),
+            func.lower(Vendor.name).like(like, escape="\\"),
+            func.lower(Vendor.number).like(like, escape="\\"),
+        ),
+    )
+
+
+def payers(session: Session, market_id: str, *, vendor_ids: list[int]) -> list[Payer]:
+    """These vendors, where they have or had a place in this market."""
+    return _search(session, market_id, col(Vendor.id).in_(vendor_ids))
+
+
+def known_payer(session: Session, market_id: str, vendor_id: int) -> Payer:
+    """A vendor who has or had a place in this market. Raises PayerUnknown."""
+    found = payers(session, market_id, vendor_ids=[vendor_id])
+    if not found:
+        raise PayerUnknown
+    return found[0]
+
+
+def account_of(session: Session, market_id: str, payer: Payer) -> Account:
+    """What a payer owes now."""
+    lines = dues.unpaid(session, market_id, vendor_id=payer.vendor_id)
+    return Account(
+        payer,
+        dues.grouped(lines),
+        sum(line.remaining for line in lines),
+        lines[0].session_code if lines else None,
+    )
+
+
+def _search(session: Session, market_id: str, condition: object) -> list[Payer]:
+    rows = session.execute(
+        select(col(Vendor.id), col(Vendor.name), col(Vendor.number), cast(col(Place.code), String))
+        .join(Permit, col(Permit.vendor_id) == col(Vendor.id))
+        .join(Place, (col(Place.market_id) == col(Permit.market_id)) & (col(Place.id) == col(Permit.place_id)))
+        .where(col(Permit.market_id) == market_id, condition)  # type: ignore[arg-type]
+        .order_by(col(Place.block), col(Place.number), col(Place.code), col(Permit.valid_from).desc())
+        .limit(MOST * 4)
+    ).all()
+    found: dict[int, Payer] = {}
+    for vendor_id, name, number, place in rows:
+        known = found.get(vendor_id)
+        places = place if known is None else known.places if place in known.places else f"{known.places}, {place}"
+        found[vendor_id] = Payer(vendor_id, name, number, places)
+    return list(found.values())[:MOST]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
