@@ -1,0 +1,161 @@
+"""What programs and forms send and get. A NIK or phone number goes in and never comes out."""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from market.vendors.cells import MARKUP, Unreadable, area_cm2, front_cm, nik, phone
+from market.vendors.models import FeeRegime, PermitStatus, PlaceKind, VendorKind, VendorType
+from market.words import N_, say
+
+
+def _plain(text: str) -> str:
+    if MARKUP.search(text):
+        raise ValueError(say(N_("Ada tanda yang tidak boleh: < > {{ }}.")))
+    return text
+
+
+def _area(text: str) -> str:
+    return _checked(area_cm2, text)
+
+
+def _front(text: str) -> str:
+    return _checked(front_cm, text)
+
+
+def _nik(text: str) -> str:
+    return _checked(nik, text)
+
+
+def _phone(text: str) -> str:
+    return _checked(phone, text)
+
+
+def _checked(read: object, text: str) -> str:
+    try:
+        read(text)  # type: ignore[operator]
+    except Unreadable as error:
+        raise ValueError(error.text) from error
+    return text
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_plain)]
+Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20), AfterValidator(_plain)]
+
+
+class MarketOut(BaseModel):
+    """A market as anyone may see it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    operator_id: str
+    fee_regime: FeeRegime
+    timezone: str
+    address: str
+
+
+class PlaceIn(BaseModel):
+    """A new place. Area in m² and front in metres, as text with a comma or a point."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    market_id: str = Field(max_length=8)
+    code: Annotated[Short, Field(min_length=1)]
+    kind: PlaceKind
+    block: Short = ""
+    number: int = Field(default=0, ge=0, le=999_999)
+    floor: Annotated[Short, Field(max_length=16)] = "1"
+    area: Annotated[str, AfterValidator(_area)] | None = None
+    front: Annotated[str, AfterValidator(_front)] | None = None
+    zone: Short = ""
+
+
+class PlaceOut(BaseModel):
+    """A place; `area_cm2` in cm². `holders` are trading names."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    market_id: str
+    id: int
+    code: str
+    kind: PlaceKind
+    floor: str
+    block: str
+    number: int
+    area_cm2: int | None
+    front_cm: int | None
+    zone: str
+    status: str
+    holders: str = ""
+
+
+class VendorIn(BaseModel):
+    """A new vendor of an operator."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operator_id: str = Field(max_length=16)
+    name: Annotated[Text, Field(min_length=2)]
+    type: VendorType = VendorType.PERSON
+    goods: Text = ""
+    nik: Annotated[str, AfterValidator(_nik)] | None = None
+    phone: Annotated[str, AfterValidator(_phone)] | None = None
+
+
+class VendorOut(BaseModel):
+    """A vendor, without personal values."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    operator_id: str
+    number: str
+    name: str
+    type: VendorType
+    goods: str
+    places: int = 0
+
+
+class PermitIn(BaseModel):
+    """A new permit; `last_day` is inclusive."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    market_id: str = Field(max_length=8)
+    place: Short = Field(description="The place's code")
+    session: Annotated[str, StringConstraints(strip_whitespace=True, max_length=12, to_lower=True)]
+    vendor: Short = Field(description="The vendor's number")
+    valid_from: date
+    last_day: date | None = None
+    vendor_kind: VendorKind = VendorKind.TERCATAT
+    goods: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_plain)] = ""
+
+
+class PermitOut(BaseModel):
+    """A permit; `last_day` is inclusive, null while it has no end."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    market_id: str
+    id: int
+    number: str
+    place_code: str
+    session_code: str
+    vendor_id: int
+    vendor_name: str
+    vendor_kind: VendorKind
+    goods: str
+    status: PermitStatus
+    valid_from: date
+    last_day: date | None
+
+
+class PermitEnd(BaseModel):
+    """How a permit ends: `last_day` is inclusive."""
+
+    last_day: date
+    status: PermitStatus = PermitStatus.RETURNED
+    reason: Annotated[Text, Field(min_length=3)]
