@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import openpyxl
 import pytest
 from fastapi.testclient import TestClient
+from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -226,3 +227,27 @@ def test_text_in_charts_is_escaped(shop: TestClient, database: Engine) -> None:
     html = shop.get("/prices/KRN/tomat").text
     assert html.count('role="img"') == 2
     assert "style=" not in html
+
+
+def test_the_spelt_out_lines_equal_the_component(shop: TestClient) -> None:
+    """board.html writes its lines out for speed; the shared components must say the very same."""
+    from fastapi import FastAPI
+    from jinja2 import Template
+
+    from market.web.render import environment
+
+    assert isinstance(shop.app, FastAPI)
+    html = shop.get("/prices/BDG").text
+    component: Template = environment().from_string(
+        '{% import "macros/ui.html" as ui %}{% set notes %}{{ ui.change(300, "Senin") }}'
+        '{{ ui.reference("above", "HAP", "57.000") }}{% endset %}'
+        '{{ ui.price_row("Cabai rawit merah", "per kg", "Rp\u00a061.600", notes, spark, "/prices/BDG/cabai-rawit-merah") }}'
+        "{% set notes %}<span>baru 2 dari 3 pedagang</span><span class=\"soft\">terakhir Minggu 22 Nov: Rp\u00a015.000</span>{% endset %}"
+        '{{ ui.price_row("Canang sari", "per 25 buah", none, notes, "", "/prices/BDG/canang-sari") }}'
+    )
+    spark = re.search(r'<svg class="spark".*?</svg>', html[html.index("Cabai rawit merah") :], re.DOTALL)
+    assert spark is not None
+    wanted = component.render(spark=Markup(spark[0]))  # noqa: S704 - our own drawing
+    squeezed = re.sub(r">\s+<", "><", html)
+    for row in re.findall(r"<li.*?</li>", re.sub(r">\s+<", "><", wanted), re.DOTALL):
+        assert row in squeezed, row
