@@ -59,7 +59,7 @@ def add_place(session: SessionDep, by: Registrar, data: PlaceIn) -> lists.PlaceR
 def list_vendors(
     session: SessionDep, by: Officer, q: str = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Page[VendorOut]:
-    """Vendors of your operators; `q` is part of a name or number, or a whole phone number."""
+    """Vendors of your operators; `q` is part of a name, number or goods."""
     after = decode_cursor(cursor, int)
     operators = {m.operator_id for m in vendors.visible_markets(session, by)}
     rows = lists.vendors(session, operators, clock.today(), q=q, limit=limit, after=after[0] if after else None)

@@ -1,12 +1,11 @@
 """Reading the registry for pages and the API: lists and single things, one statement each, no entity and no N+1."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, tuple_
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlmodel import Session, col
 
 from market.errors import NotFound
@@ -157,7 +156,7 @@ def vendors(
     after: int | None = None,
     limit: int = PAGE,
 ) -> list[VendorRow]:
-    """Vendors by id. `q` is part of a name, number or goods, or a whole phone number or NIK (found by keyed hash)."""
+    """Vendors by id. `q` is part of a name, number or goods."""
     query = (
         select(
             col(Vendor.id), col(Vendor.operator_id), col(Vendor.number), col(Vendor.name), col(Vendor.type),
@@ -171,19 +170,23 @@ def vendors(
         .limit(limit)
     )  # fmt: skip
     if q:
-        digits = re.sub(r"\D", "", q)
-        if len(digits) >= 8:
-            found = or_(
-                col(Personal.phone_hash) == look_up("phone", digits), col(Personal.nik_hash) == look_up("nik", digits)
-            )
-            query = query.where(or_(found, _like(col(Vendor.number), q)))
-        else:
-            query = query.where(
-                or_(_like(col(Vendor.name), q), _like(col(Vendor.number), q), _like(col(Vendor.goods), q))
-            )
+        query = query.where(or_(_like(col(Vendor.name), q), _like(col(Vendor.number), q), _like(col(Vendor.goods), q)))
     if after is not None:
         query = query.where(col(Vendor.id) > after)
     return [VendorRow(**row) for row in session.execute(query).mappings()]
+
+
+def find_by_digits(session: Session, operator_ids: Collection[str], digits: str) -> list[int]:
+    """Vendors with this whole phone number or NIK, found by keyed hash: it is never stored or put into an address."""
+    query = (
+        select(col(Personal.vendor_id))
+        .where(
+            col(Personal.operator_id).in_(list(operator_ids)),
+            or_(col(Personal.phone_hash) == look_up("phone", digits), col(Personal.nik_hash) == look_up("nik", digits)),
+        )
+        .order_by(col(Personal.vendor_id))
+    )
+    return list(session.execute(query).scalars())
 
 
 def find_vendor(session: Session, vendor_id: int) -> Vendor:
@@ -229,8 +232,8 @@ def permits_of_vendor(session: Session, vendor_id: int) -> list[PermitRow]:
     return [PermitRow(**row) for row in session.execute(query).mappings()]
 
 
-def _permits() -> Select[Any]:
-    query: Select[Any] = (
+def _permits() -> Any:
+    query: Any = (
         select(
             col(Permit.market_id), col(Permit.id), col(Permit.number), col(Permit.place_id),
             col(Place.code).label("place_code"), col(Permit.session_code), col(Permit.vendor_id),
