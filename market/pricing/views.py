@@ -351,6 +351,7 @@ class MarketLine:
     n: int
     more: int | None
     judgement: str
+    figure: str
     last_price: int | None
     last_day: str
     spark: Markup
@@ -397,7 +398,8 @@ def _market_line(m: MarketPrice, reference: Reference | None, cheapest: int | No
     return MarketLine(
         m.market.id, m.market.name, m.price, m.low, m.high, m.n,
         m.price - cheapest if m.price is not None and cheapest is not None else None,
-        wording.JUDGEMENT[verdict] if verdict else "none", m.last_price,
+        wording.JUDGEMENT[verdict] if verdict else "none",
+        wording.judged_figure(reference, verdict) if reference else "", m.last_price,
         wording.last_seen(m.last_day) if m.last_day else "",
         chart.sparkline(m.recent, reference.lower if reference else None, reference.upper if reference else None,
                         above=verdict == "above") if m.price is not None else Markup(),
