@@ -1,12 +1,12 @@
 """What programs and forms send and get. A NIK or phone number goes in and never comes out."""
 
-from datetime import date
+from datetime import date, time
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from market.vendors.cells import MARKUP, Unreadable, area_cm2, front_cm, nik, phone
-from market.vendors.models import FeeRegime, PermitStatus, PlaceKind, VendorKind, VendorType
+from market.vendors.models import FeeRegime, PermitStatus, PlaceKind, PlaceStatus, VendorKind, VendorType
 from market.words import N_, say
 
 
@@ -159,3 +159,80 @@ class PermitEnd(BaseModel):
     last_day: date
     status: PermitStatus = PermitStatus.RETURNED
     reason: Annotated[Text, Field(min_length=3)]
+
+
+class PlaceEdit(BaseModel):
+    """A place as it should be from now on: every field, so that what was emptied is emptied."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[Short, Field(min_length=1)]
+    kind: PlaceKind
+    building: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_plain)] = ""
+    floor: Annotated[Short, Field(max_length=16)] = "1"
+    block: Short = ""
+    number: int = Field(default=0, ge=0, le=999_999)
+    area: Annotated[str, AfterValidator(_area)] | None = None
+    front: Annotated[str, AfterValidator(_front)] | None = None
+    zone: Annotated[str, StringConstraints(strip_whitespace=True, max_length=24), AfterValidator(_plain)] = ""
+    grade: Annotated[str, StringConstraints(strip_whitespace=True, max_length=24), AfterValidator(_plain)] = ""
+    meter: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_plain)] = ""
+    status: PlaceStatus = PlaceStatus.AVAILABLE
+
+
+class VendorEdit(BaseModel):
+    """A vendor as they should be from now on; `public`: the trading name may stand in the public directory."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[Text, Field(min_length=2)]
+    type: VendorType = VendorType.PERSON
+    goods: Text = ""
+    public: bool = False
+    nik: Annotated[str, AfterValidator(_nik)] | None = None
+    phone: Annotated[str, AfterValidator(_phone)] | None = None
+
+
+class OperatorEdit(BaseModel):
+    """Who runs markets."""
+
+    name: Annotated[Text, Field(min_length=2)]
+    address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_plain)] = ""
+
+
+class OperatorIn(OperatorEdit):
+    """A new operator, under a short code."""
+
+    code: Annotated[str, StringConstraints(strip_whitespace=True, max_length=16, to_upper=True)]
+
+
+class MarketEdit(BaseModel):
+    """A market as it should be from now on."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=80), AfterValidator(_plain)]
+    address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_plain)] = ""
+    opening_rule: Annotated[str, StringConstraints(strip_whitespace=True, max_length=120)] = "DAILY"
+
+
+class SessionIn(BaseModel):
+    """A named opening period; one that closes at or before it opens runs past midnight."""
+
+    code: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=12, to_lower=True, pattern=r"^[A-Za-z][A-Za-z0-9-]*$")
+    ]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_plain)] = ""
+    opens: time
+    closes: time
+
+
+class MarketIn(MarketEdit):
+    """A new market with its first session."""
+
+    code: Annotated[str, StringConstraints(strip_whitespace=True, max_length=8, to_upper=True)]
+    operator: Annotated[str, StringConstraints(strip_whitespace=True, max_length=16, to_upper=True)]
+    fee_regime: FeeRegime
+    session: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=12, to_lower=True, pattern=r"^[A-Za-z][A-Za-z0-9-]*$")
+    ] = "pagi"
+    opens: time = time(6)
+    closes: time = time(15)
