@@ -137,7 +137,6 @@ def _measure(content: bytes) -> list[_Extent]:
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
         expat.ExpatError,
-        NotImplementedError,
         RuntimeError,
         EOFError,
         OSError,
