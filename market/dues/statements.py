@@ -5,12 +5,26 @@ rounded half-up by integer division; a line that exists is left alone (ON CONFLI
 same statement; only the difference of two dates is spelt differently.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Integer, and_, case, exists, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    FromClause,
+    Integer,
+    Join,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.dml import Insert
@@ -49,11 +63,30 @@ def _days_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"CAST(julianday({later}) - julianday({earlier}) AS INTEGER)"
 
 
+class OrderedJoin(Join):
+    """A join that is carried out as written: days, then permits by number, then what is looked up for each.
+
+    Rows then come in the order of the key they are written under. SQLite has no statistics of a young database and would
+    begin with the permits; it takes CROSS JOIN as an order. PostgreSQL plans by itself.
+    """
+
+    inherit_cache = True
+
+
+@compiles(OrderedJoin, "sqlite")
+def _ordered(element: Any, compiler: Any, **kw: Any) -> str:
+    kw["asfrom"] = True
+    left = compiler.process(element.left, **kw)
+    right = compiler.process(element.right, **kw)
+    return f"{left} {'LEFT' if element.isouter else 'CROSS'} JOIN {right} ON {compiler.process(element.onclause, **kw)}"
+
+
 @dataclass(frozen=True)
 class Stretch:
-    """Days `[first, last]` of one market on which the ranked tariffs of one type are the same."""
+    """Days `[first, last]` of one market's session on which the ranked tariffs of one type are the same."""
 
     market_id: str
+    session_code: str
     charge_type: str
     first: date
     last: date
@@ -86,25 +119,21 @@ def insert_charges(
     net = _line(tariff.c.net_e4, quantity, days, month_days, monthly)
     gross = _line(tariff.c.gross_e4, quantity, days, month_days, monthly)
     relief_id = _relief(stretch, end, monthly=monthly)
-    source = (
-        day.join(
-            permit,
-            and_(
-                permit.c.market_id == day.c.market_id,
-                permit.c.session_code == day.c.session_code,
-                owes_on(day.c.day),
-            ),
-        )
-        .join(place, and_(place.c.market_id == permit.c.market_id, place.c.id == permit.c.place_id))
-        .join(tariff, tariff.c.id == tariff_id(stretch.tariffs))
+    own = and_(
+        permit.c.market_id == stretch.market_id, permit.c.session_code == stretch.session_code, owes_on(day.c.day)
     )
+    source: FromClause = OrderedJoin(day, permit, own)
+    source = OrderedJoin(source, place, and_(place.c.market_id == stretch.market_id, place.c.id == permit.c.place_id))
+    source = OrderedJoin(source, tariff, tariff.c.id == tariff_id(stretch.tariffs, bases))
     relieved: ColumnElement[int] = literal(0)
-    relieved_net: ColumnElement[int] = literal(0)
+    relieved_tax: ColumnElement[int] = literal(0)
     if relief_id is not None:
-        source = source.outerjoin(relief, relief.c.id == relief_id)
+        source = OrderedJoin(source, relief, relief.c.id == relief_id, isouter=True)
         covered = _covered(end, days) if monthly else literal(1)
         relieved = _share(gross, covered, days, monthly)
-        relieved_net = _share(net, covered, days, monthly)
+        relieved_tax = relieved - _share(net, covered, days, monthly)
+        # Most lines have none: nothing is computed for them.
+        relieved, relieved_tax = (case((relief.c.id.is_(None), 0), else_=v) for v in (relieved, relieved_tax))
     query = select(
         day.c.market_id,
         day.c.day,
@@ -116,7 +145,7 @@ def insert_charges(
         net,
         gross,
         relieved,
-        (relieved - relieved_net) if relief_id is not None else literal(0),
+        relieved_tax,
         literal(0),
         tariff.c.id,
         relief.c.id if relief_id is not None else literal(None, BigInteger),
@@ -124,11 +153,10 @@ def insert_charges(
     ).select_from(source)
     query = query.where(
         day.c.market_id == stretch.market_id,
+        day.c.session_code == stretch.session_code,
         day.c.day.between(stretch.first, stretch.last),
-        tariff.c.basis.in_(sorted(bases)),
-        tariff.c.gross_e4 > 0,
     )
-    if quantity_can_miss(bases):
+    if bases - {Basis.PER_DAY, Basis.PER_MONTH}:  # no line without its measure
         query = query.where(quantity > 0)
     query = query.where(day.c.run_id == run_id if permits is None else permits)
     if monthly:
@@ -149,12 +177,7 @@ def insert_charges(
     return insert(charge).from_select(COLUMNS, query).on_conflict_do_nothing()
 
 
-def quantity_can_miss(bases: set[str]) -> bool:
-    """Whether a line may lack its quantity: no area or no front recorded."""
-    return bool(bases - {Basis.PER_DAY, Basis.PER_MONTH})
-
-
-def _quantity(bases: set[str]) -> ColumnElement[int]:
+def _quantity(bases: Set[str]) -> ColumnElement[int]:
     arms: list[tuple[ColumnElement[bool], ColumnElement[int]]] = []
     flat = literal(10_000, BigInteger)
     for basis in sorted(bases):
@@ -188,20 +211,28 @@ def _share(
     return (amount * pct * covered * 2 + PERCENT * days) // (2 * PERCENT * days)
 
 
-def tariff_id(tariffs: Sequence[Tariff]) -> ColumnElement[Any]:
-    """The id of the most specific row that names the place: first arm that holds, in the order of rank."""
+def tariff_id(tariffs: Sequence[Tariff], bases: Set[str]) -> ColumnElement[Any]:
+    """The id of the most specific row that names the place: first arm that holds, in the order of rank.
+
+    NULL where that row charges nothing, or not on one of `bases`: a row of another basis still hides the rest.
+    """
     columns = {
-        "place_kind": place.c.kind, "floor": place.c.floor, "zone": place.c.zone, "grade": place.c.grade,
-        "goods": permit.c.goods, "vendor_kind": permit.c.vendor_kind, "session_code": permit.c.session_code,
-    }  # fmt: skip
+        "place_kind": place.c.kind,
+        "floor": place.c.floor,
+        "zone": place.c.zone,
+        "grade": place.c.grade,
+        "goods": permit.c.goods,
+        "vendor_kind": permit.c.vendor_kind,
+    }
+    nothing = literal(None, BigInteger)
     arms: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = []
     for row in tariffs:
+        answer = literal(row.id, BigInteger) if row.basis in bases and row.gross_e4 > 0 else nothing
         named = [column == getattr(row, key) for key, column in columns.items() if getattr(row, key) is not None]
         if not named:
-            rest = literal(row.id, BigInteger)
-            return case(*arms, else_=rest) if arms else rest
-        arms.append((and_(*named), literal(row.id, BigInteger)))
-    return case(*arms, else_=literal(None, BigInteger))
+            return case(*arms, else_=answer) if arms else answer
+        arms.append((and_(*named), answer))
+    return case(*arms, else_=nothing) if arms else nothing
 
 
 def _relief(stretch: Stretch, end: ColumnElement[date], *, monthly: bool) -> ColumnElement[Any] | None:
@@ -215,12 +246,9 @@ def _relief(stretch: Stretch, end: ColumnElement[date], *, monthly: bool) -> Col
         return case(*arms)
     # A few vendors have a relief of their own: only theirs are looked up one by one.
     personal = [r for r in rows if r not in general]
-    holders = select(permit.c.id).where(
-        permit.c.market_id == stretch.market_id,
-        or_(
-            permit.c.id.in_([r.permit_id for r in personal if r.permit_id is not None]),
-            permit.c.vendor_id.in_([r.vendor_id for r in personal if r.vendor_id is not None]),
-        ),
+    holders = or_(
+        permit.c.id.in_([r.permit_id for r in personal if r.permit_id is not None]),
+        permit.c.vendor_id.in_([r.vendor_id for r in personal if r.vendor_id is not None]),
     )
     own = relief.alias("own_relief")
     covers = [own.c.valid_from < end, or_(own.c.valid_until.is_(None), own.c.valid_until > day.c.day)]
@@ -239,7 +267,7 @@ def _relief(stretch: Stretch, end: ColumnElement[date], *, monthly: bool) -> Col
         .correlate(permit, place, day)
         .scalar_subquery()
     )
-    return case((permit.c.id.in_(holders), best), *arms)
+    return case((holders, best), *arms)
 
 
 def _may_touch(row: Relief, stretch: Stretch, *, monthly: bool) -> bool:
