@@ -56,7 +56,7 @@ def _over_http(folder: Path) -> Iterator[Row]:
         hot = running.enter_context(serve("market.app:create", env=env, factory=True, ready=PAGE))
         body = _get(hot + PAGE)
         (folder / "body.html").write_bytes(body)
-        cold = running.enter_context(serve("market.app:create_app", env=env, factory=True, ready=PAGE))
+        cold = running.enter_context(serve("bench.boards:forgetful", env=env, factory=True, ready=PAGE))
         starlette = running.enter_context(serve("bench.boards:bare_starlette", env=env, factory=True))
         fastapi = running.enter_context(serve("bench.boards:bare_fastapi", env=env, factory=True))
         datasette, query = _datasette(running, database)
@@ -105,6 +105,17 @@ def _get(url: str) -> bytes:
 def _etag(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
         return str(answer.headers["etag"])
+
+
+def forgetful() -> Any:
+    """Our application as served, but every request is the first after a publication: nothing rendered is kept."""
+    from market.app import create
+    from market.pricing.hot import HotPages
+
+    app = create()
+    assert isinstance(app, HotPages)
+    app._store = lambda key, kept: None  # type: ignore[method-assign]
+    return app
 
 
 def bare_starlette() -> Any:

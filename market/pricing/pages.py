@@ -72,6 +72,11 @@ def prices(request: Request, session: SessionDep, by: Anyone, q: Words = "") -> 
 @router.get("/prices/{market}")
 def board(request: Request, by: Anyone, market: str, day: Day = None, q: Words = "") -> Response:
     """A market's board of today, or of `?date=`."""
+    return show_board(request, market, day, q)
+
+
+def show_board(request: Request, market: str, day: date | None = None, q: str = "") -> Response:
+    """The board itself; also called by hot.HotPages when it has none."""
     with reader(request) as session:
         found = pricing.board(session, market, day)
     context = views.board_page(found, q)
