@@ -1,0 +1,113 @@
+"""`make screenshots`: every page of the demo city at 390 and 1280 px, into docs/screenshots/. Same seed, same day, same pictures."""
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.city import City, chromium, running
+
+FOLDER = Path(__file__).parent / "screenshots"
+NOW = "2026-11-24T10:47:00+08:00"  # a Tuesday morning, fifty days before Galungan
+WIDTHS = {390: 844, 1280: 900}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A page: the file's name, the path ({code}: the sample card's), who is signed in, and what is clicked first."""
+
+    name: str
+    path: str
+    person: str = ""
+    click: str = ""
+    dark: bool = False
+
+
+SHOTS = (
+    Shot("home", "/"),
+    Shot("prices", "/prices"),
+    Shot("board", "/prices/KRN"),
+    Shot("board-dark", "/prices/KRN", dark=True),
+    Shot("wall-board", "/board/KRN"),
+    Shot("history", "/prices/KRN/cabai-rawit-merah"),
+    Shot("commodity", "/commodities/cabai-rawit-merah"),
+    Shot("market", "/markets/KRN"),
+    Shot("data", "/data"),
+    Shot("pay", "/pay/{code}"),
+    Shot("tour", "/tour"),
+    Shot("login", "/login"),
+    Shot("office", "/office", "kepala"),
+    Shot("registry", "/office/registry", "loket"),
+    Shot("import", "/office/registry/import", "loket"),
+    Shot("desk", "/office/cash", "loket"),
+    Shot("users", "/office/users", "admin"),
+    Shot("not-found", "/prices/XYZ"),
+)
+
+
+def main() -> int:
+    """Take all pictures; pages that do not answer 200 are named and make the exit code 1 (but for the error page)."""
+    FOLDER.mkdir(exist_ok=True)
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder, running(Path(folder), now=NOW) as city:
+        with chromium() as browser:
+            for width, height in WIDTHS.items():
+                for shot in SHOTS:
+                    wrong += take(browser, city, shot, width, height)
+    for problem in sorted(set(wrong)):
+        print(problem)
+    return 1 if wrong else 0
+
+
+def take(browser: Any, city: City, shot: Shot, width: int, height: int) -> list[str]:
+    """One page at one width; returns what went wrong."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        locale="id-ID",
+        timezone_id="Asia/Makassar",
+        color_scheme="dark" if shot.dark else "light",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    try:
+        if shot.person:
+            sign_in(page, city, shot.person)
+        answer = page.goto(city.base + shot.path.format(code=city.code))
+        if shot.click:
+            page.click(shot.click)
+            page.wait_for_load_state()
+        problems = [] if answer.ok or shot.name == "not-found" else [f"{shot.name}: {answer.status} for {shot.path}"]
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        problems += [f"{shot.name}: {wide} px wider than {width}"] if wide > 0 else []
+        save(page.screenshot(full_page=True), FOLDER / f"{shot.name}-{width}.png")
+        return problems
+    finally:
+        context.close()
+
+
+def sign_in(page: Any, city: City, person: str) -> None:
+    """By the form, as a person does."""
+    from market.tour import PASSWORD
+
+    page.goto(f"{city.base}/login")
+    page.fill("input[name=username]", person)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main button[type=submit]")
+    page.wait_for_load_state()
+
+
+def save(png: bytes, path: Path) -> None:
+    """As an indexed PNG of at most 2,400 px height: small enough to live in a repository."""
+    with Image.open(BytesIO(png)) as image:
+        cut = image.crop((0, 0, image.width, min(image.height, 2400)))
+        cut.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
