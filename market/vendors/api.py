@@ -1,29 +1,44 @@
 """`/api/v1/markets`, `/places`, `/vendors`, `/permits`."""
 
 import hashlib
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Protocol, TypeVar
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import TypeAdapter
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import Session
 
 from market import clock
-from market.auth.access import Anyone, Clerk, Officer, Principal, Role, allow
+from market.auth.access import Anyone, Clerk, Principal
 from market.database import SessionDep
 from market.vendors import desk, lists
 from market.vendors import service as vendors
+from market.vendors.access import Reader, Registrar, readable
 from market.vendors.schemas import MarketOut, PermitIn, PermitOut, PlaceIn, PlaceOut, VendorIn, VendorOut
+from market.web.idempotency import Once
 from market.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 
 router = APIRouter(prefix="/api/v1", tags=["registry"])
-Registrar = Annotated[Principal, Depends(allow(Role.clerk, Role.admin))]
-_markets = TypeAdapter(list[MarketOut])
+Search = Annotated[str, Query(max_length=60, description="Part of a code, number, name or goods")]
+Code = Annotated[str, Query(max_length=8, description="A market's code; without it, all of yours")]
+Out = TypeVar("Out", bound=BaseModel)
+
+
+class _OfMarket(Protocol):
+    @property
+    def market_id(self) -> str: ...
+    @property
+    def id(self) -> int: ...
 
 
 @router.get("/markets", response_model=Page[MarketOut])
 def list_markets(request: Request, session: SessionDep, by: Anyone) -> Response:
-    """Every market; public, cached for five minutes, revalidated by ETag."""
-    items = _markets.validate_python(lists.every_market_row(session))
-    body = Page[MarketOut](items=items).model_dump_json().encode()
+    """Every market with its sessions; public, cached for five minutes, revalidated by ETag."""
+    body = (
+        Page[MarketOut](items=[MarketOut.model_validate(m) for m in lists.markets_with_sessions(session)])
+        .model_dump_json()
+        .encode()
+    )
     tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers = {"etag": tag, "cache-control": "public, max-age=300"}
     if tag in request.headers.get("if-none-match", ""):
@@ -33,66 +48,69 @@ def list_markets(request: Request, session: SessionDep, by: Anyone) -> Response:
 
 @router.get("/places")
 def list_places(
-    session: SessionDep, by: Officer, market: str = "", q: str = "", limit: Limit = 50, cursor: Cursor = None
+    session: SessionDep, by: Reader, market: Code = "", q: Search = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Page[PlaceOut]:
-    """Places of the markets you work at."""
+    """Places of the markets you work at, with today's holders."""
     after = decode_cursor(cursor, str, int)
-    rows = lists.places(
-        session,
-        _ids(session, by, market),
-        clock.today(),
-        q=q,
-        limit=limit,
-        after=(after[0], after[1]) if after else None,
-    )
-    items = [PlaceOut.model_validate(row) for row in rows]
-    return Page(items=items, next=encode_cursor(rows[-1].market_id, rows[-1].id) if len(rows) == limit else None)
+    ids = _ids(session, by, market)
+    rows = lists.places(session, ids, clock.today(), q=q, limit=limit + 1, after=_pair(after))
+    return _page(PlaceOut, rows, limit)
 
 
 @router.post("/places", status_code=201, response_model=PlaceOut)
-def add_place(session: SessionDep, by: Registrar, data: PlaceIn) -> lists.PlaceRow:
+def add_place(session: SessionDep, by: Clerk, once: Once, data: PlaceIn) -> Response:
     """Register a place."""
-    return desk.create_place(session, data, by=by)
+    return once.answer(session, by, lambda: desk.create_place(session, data, by=by), PlaceOut, status=201)
 
 
 @router.get("/vendors")
 def list_vendors(
-    session: SessionDep, by: Officer, q: str = "", limit: Limit = 50, cursor: Cursor = None
+    session: SessionDep, by: Reader, q: Search = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Page[VendorOut]:
-    """Vendors of your operators; `q` is part of a name, number or goods."""
+    """Vendors of the operators whose markets you work at."""
     after = decode_cursor(cursor, int)
-    operators = {m.operator_id for m in vendors.visible_markets(session, by)}
-    rows = lists.vendors(session, operators, clock.today(), q=q, limit=limit, after=after[0] if after else None)
-    items = [VendorOut.model_validate(row) for row in rows]
-    return Page(items=items, next=encode_cursor(rows[-1].id) if len(rows) == limit else None)
+    operators = {m.operator_id for m in readable(session, by)}
+    rows = lists.vendors(session, operators, clock.today(), q=q, limit=limit + 1, after=after[0] if after else None)
+    items = [VendorOut.model_validate(row, from_attributes=True) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-@router.post("/vendors", status_code=201)
-def add_vendor(session: SessionDep, by: Registrar, data: VendorIn) -> VendorOut:
-    """Register a vendor."""
-    return VendorOut.model_validate(desk.create_vendor(session, data, by=by))
+@router.post("/vendors", status_code=201, response_model=VendorOut)
+def add_vendor(session: SessionDep, by: Clerk, once: Once, data: VendorIn) -> Response:
+    """Register a vendor; a NIK or phone number goes in and never comes out."""
+    return once.answer(session, by, lambda: desk.create_vendor(session, data, by=by), VendorOut, status=201)
 
 
 @router.get("/permits")
 def list_permits(
-    session: SessionDep, by: Officer, market: str = "", limit: Limit = 50, cursor: Cursor = None
+    session: SessionDep, by: Reader, market: Code = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Page[PermitOut]:
-    """Permits of the markets you work at."""
+    """Permits of the markets you work at, ended ones included."""
     after = decode_cursor(cursor, str, int)
-    rows = lists.permits(session, _ids(session, by, market), limit=limit, after=(after[0], after[1]) if after else None)
-    items = [PermitOut.model_validate(row) for row in rows]
-    return Page(items=items, next=encode_cursor(rows[-1].market_id, rows[-1].id) if len(rows) == limit else None)
+    rows = lists.permits(session, _ids(session, by, market), limit=limit + 1, after=_pair(after))
+    return _page(PermitOut, rows, limit)
 
 
 @router.post("/permits", status_code=201, response_model=PermitOut)
-def add_permit(session: SessionDep, by: Clerk, data: PermitIn) -> lists.PermitRow:
+def add_permit(session: SessionDep, by: Registrar, once: Once, data: PermitIn) -> Response:
     """Grant a permit; 409 where the place is held already."""
-    return desk.create_permit(session, data, by=by)
+    return once.answer(session, by, lambda: desk.create_permit(session, data, by=by), PermitOut, status=201)
 
 
-def _ids(session: SessionDep, by: Principal, market: str) -> list[str]:
+def _page(schema: type[Out], rows: Sequence[_OfMarket], limit: int) -> Page[Out]:
+    """Rows were asked for with one more than fits: it only says that there is a next page."""
+    items = [schema.model_validate(row, from_attributes=True) for row in rows[:limit]]
+    more = rows[limit - 1] if len(rows) > limit else None
+    return Page(items=items, next=encode_cursor(more.market_id, more.id) if more else None)
+
+
+def _pair(after: tuple[object, ...] | None) -> tuple[str, int] | None:
+    return (str(after[0]), int(str(after[1]))) if after else None
+
+
+def _ids(session: Session, by: Principal, market: str) -> list[str]:
     """The markets a list is about: the one asked for, if `by` works there, else all of theirs."""
-    ids = [m.id for m in vendors.visible_markets(session, by)]
+    ids = [m.id for m in readable(session, by)]
     if market and market.upper() not in ids:
-        raise vendors.MarketUnknown(code=market[:16])
+        raise vendors.MarketUnknown(code=market)
     return [market.upper()] if market else ids

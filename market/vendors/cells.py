@@ -67,6 +67,14 @@ def needed(cell: Cell, most: int = LONGEST) -> str:
     return text
 
 
+def code(cell: Cell) -> str:
+    """A place's code or a vendor's number: b-12 and B-12 are one place; without what would break an address."""
+    text = needed(cell, 20).upper()
+    if re.search(r"[/\\?#%&;]", text):
+        raise Unreadable(say(N_("Kode hanya huruf, angka, spasi, titik dan strip.")))
+    return text
+
+
 def centi(cell: Cell, scale: int) -> int | None:
     """A decimal quantity times `scale`, as an integer: 12,96 m² × 10.000 = 129.600 cm². Empty is None."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
@@ -92,6 +100,14 @@ def area_cm2(cell: Cell) -> int | None:
 def front_cm(cell: Cell) -> int | None:
     """Metres as cm."""
     return centi(cell, 100)
+
+
+def decimal(value: int | None, scale: int) -> str:
+    """129600 cm² as `12,96`: text, because a number would come back from a spreadsheet as a binary fraction."""
+    if value is None:
+        return ""
+    whole, rest = divmod(value, scale)
+    return f"{whole},{rest:0{len(str(scale)) - 1}d}".rstrip("0").rstrip(",")
 
 
 def number(cell: Cell) -> int:

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from market import audit
 from market.auth.access import Principal, Role
-from market.vendors.cells import PLACE_KINDS, VENDOR_KINDS, VENDOR_TYPES
+from market.vendors.cells import PLACE_KINDS, VENDOR_KINDS, VENDOR_TYPES, decimal
 from market.vendors.known import Known, known
 from market.vendors.layout import LAYOUTS, PERMITS, PLACES, VENDORS, Layout
 from market.vendors.models import Market, Permit, Personal, Place, Vendor, VendorType
@@ -50,8 +50,8 @@ def template() -> bytes:
 
 def _place(p: Any) -> list[Any]:
     return [
-        p.code, _KIND_NAMES[p.kind], p.building, p.floor, p.block, p.number or "", _decimal(p.area_cm2, 10_000),
-        _decimal(p.front_cm, 100), p.zone, p.grade, p.meter,
+        p.code, _KIND_NAMES[p.kind], p.building, p.floor, p.block, p.number or "", decimal(p.area_cm2, 10_000),
+        decimal(p.front_cm, 100), p.zone, p.grade, p.meter,
     ]  # fmt: skip
 
 
@@ -94,14 +94,6 @@ def _permits(session: Session, market: Market) -> list[list[Any]]:
         ]
         for code, opening, vendor, start, until, kind, number, goods in rows
     ]  # fmt: skip
-
-
-def _decimal(value: int | None, scale: int) -> str:
-    """129600 cm² as `12,96`: text, because a number would come back as a binary fraction."""
-    if value is None:
-        return ""
-    whole, rest = divmod(value, scale)
-    return f"{whole},{rest:0{len(str(scale)) - 1}d}".rstrip("0").rstrip(",")
 
 
 def _workbook(rows: dict[str, list[list[Any]]], private: bool) -> bytes:

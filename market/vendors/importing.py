@@ -78,7 +78,7 @@ def import_registry(
     take_good: bool = False,
 ) -> Report:
     """Read a workbook into a market. Raises FileRefused for a file that cannot be read at all."""
-    by.require(Role.clerk, Role.admin, market_id=market.id)
+    by.require(Role.clerk, market_id=market.id)
     report = Report()
     rows = _read(source, name, report)
     held = known(session, market)
@@ -218,7 +218,7 @@ class _Places(_Sheet):
 
     def values(self, line: Line) -> Values:
         values: Values = {
-            "code": self.cell(line, "code", lambda c: cells.needed(c, 20)),
+            "code": self.cell(line, "code", cells.code),
             "kind": self.cell(line, "kind", lambda c: cells.one_of(cells.PLACE_KINDS, c)),
             "floor": self.cell(line, "floor", lambda c: cells.words(c, 16) or "1"),
             "number": self.cell(line, "number", cells.number),
@@ -254,7 +254,7 @@ class _Vendors(_Sheet):
 
     def values(self, line: Line) -> Values:
         return {
-            "number": self.cell(line, "number", lambda c: cells.needed(c, 20)),
+            "number": self.cell(line, "number", cells.code),
             "name": self.cell(line, "name", lambda c: cells.needed(c, 120)),
             "type": self.cell(line, "type", lambda c: cells.one_of(cells.VENDOR_TYPES, c, VendorType.PERSON)),
             "goods": self.cell(line, "goods", lambda c: cells.words(c, 120)),
@@ -303,9 +303,9 @@ class _Permits(_Sheet):
 
     def values(self, line: Line) -> Values:
         values: Values = {
-            "place_code": self.cell(line, "place_code", lambda c: cells.needed(c, 20)),
+            "place_code": self.cell(line, "place_code", cells.code),
             "session_code": self.cell(line, "session_code", lambda c: cells.needed(c, 12).lower()),
-            "vendor_number": self.cell(line, "vendor_number", lambda c: cells.needed(c, 20)),
+            "vendor_number": self.cell(line, "vendor_number", cells.code),
             "valid_from": self.cell(line, "valid_from", cells.day),
             "last_day": self.cell(line, "last_day", cells.day),
             "vendor_kind": self.cell(

@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, or_, select, tuple_
 from sqlmodel import Session, col
 
 from market.errors import NotFound
-from market.vendors.models import ENDED, Market, Permit, Personal, Place, Vendor
+from market.vendors.models import ENDED, Market, MarketSession, Permit, Personal, Place, Vendor
 from market.vendors.personal import look_up
 from market.words import N_
 
@@ -140,7 +140,7 @@ def blocks(session: Session, market_id: str) -> list[str]:
 
 def find_place(session: Session, market_id: str, code: str) -> Place:
     """A place by its code. Raises PlaceUnknown."""
-    query = select(Place).where(col(Place.market_id) == market_id, col(Place.code) == code)
+    query = select(Place).where(col(Place.market_id) == market_id, col(Place.code) == code.strip().upper())
     place: Place | None = session.execute(query).scalar_one_or_none()
     if place is None:
         raise PlaceUnknown(code=code[:20])
@@ -281,9 +281,28 @@ def directory(session: Session, market_id: str, day: date, *, q: str = "") -> li
     return [Stall(**row) for row in session.execute(query).mappings()]
 
 
-def every_market_row(session: Session) -> list[Market]:
-    """All markets by code."""
-    return list(session.execute(select(Market).order_by(col(Market.id))).scalars())
+@dataclass(frozen=True)
+class MarketRow:
+    """A market with its sessions, as anyone may see it."""
+
+    id: str
+    name: str
+    operator_id: str
+    fee_regime: str
+    timezone: str
+    address: str
+    sessions: list[MarketSession]
+
+
+def markets_with_sessions(session: Session) -> list[MarketRow]:
+    """All markets by code: two queries."""
+    openings: dict[str, list[MarketSession]] = {}
+    for opening in session.execute(select(MarketSession).order_by(col(MarketSession.opens))).scalars():
+        openings.setdefault(opening.market_id, []).append(opening)
+    return [
+        MarketRow(m.id, m.name, m.operator_id, m.fee_regime, m.timezone, m.address, openings.get(m.id, []))
+        for m in session.execute(select(Market).order_by(col(Market.id))).scalars()
+    ]
 
 
 def _like(column: Any, q: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from market.vendors.cells import MARKUP, Unreadable, area_cm2, front_cm, nik, phone
+from market.vendors.cells import MARKUP, Unreadable, area_cm2, code, front_cm, nik, phone
 from market.vendors.models import FeeRegime, PermitStatus, PlaceKind, PlaceStatus, VendorKind, VendorType
 from market.words import N_, say
 
@@ -32,6 +32,13 @@ def _phone(text: str) -> str:
     return _checked(phone, text)
 
 
+def _code(text: str) -> str:
+    try:
+        return code(text)
+    except Unreadable as error:
+        raise ValueError(error.text) from error
+
+
 def _checked(read: object, text: str) -> str:
     try:
         read(text)  # type: ignore[operator]
@@ -42,6 +49,18 @@ def _checked(read: object, text: str) -> str:
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_plain)]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20), AfterValidator(_plain)]
+Code = Annotated[str, AfterValidator(_code)]
+
+
+class SessionOut(BaseModel):
+    """An opening period of a market; closing at or before it opens means the next morning."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    name: str
+    opens: time
+    closes: time
 
 
 class MarketOut(BaseModel):
@@ -51,10 +70,11 @@ class MarketOut(BaseModel):
 
     id: str
     name: str
-    operator_id: str
+    operator: str = Field(validation_alias="operator_id")
     fee_regime: FeeRegime
     timezone: str
     address: str
+    sessions: list[SessionOut]
 
 
 class PlaceIn(BaseModel):
@@ -62,15 +82,15 @@ class PlaceIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    market_id: str = Field(max_length=8)
-    code: Annotated[Short, Field(min_length=1)]
+    market: str = Field(max_length=8)
+    code: Code
     kind: PlaceKind
     block: Short = ""
     number: int = Field(default=0, ge=0, le=999_999)
     floor: Annotated[Short, Field(max_length=16)] = "1"
     area: Annotated[str, AfterValidator(_area)] | None = None
     front: Annotated[str, AfterValidator(_front)] | None = None
-    zone: Short = ""
+    zone: Annotated[str, StringConstraints(strip_whitespace=True, max_length=24), AfterValidator(_plain)] = ""
 
 
 class PlaceOut(BaseModel):
@@ -78,7 +98,7 @@ class PlaceOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    market_id: str
+    market: str = Field(validation_alias="market_id")
     id: int
     code: str
     kind: PlaceKind
@@ -97,7 +117,7 @@ class VendorIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    operator_id: str = Field(max_length=16)
+    operator: str = Field(max_length=16)
     name: Annotated[Text, Field(min_length=2)]
     type: VendorType = VendorType.PERSON
     goods: Text = ""
@@ -111,7 +131,7 @@ class VendorOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: int
-    operator_id: str
+    operator: str = Field(validation_alias="operator_id")
     number: str
     name: str
     type: VendorType
@@ -124,10 +144,10 @@ class PermitIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    market_id: str = Field(max_length=8)
-    place: Short = Field(description="The place's code")
+    market: str = Field(max_length=8)
+    place: Code = Field(description="The place's code")
     session: Annotated[str, StringConstraints(strip_whitespace=True, max_length=12, to_lower=True)]
-    vendor: Short = Field(description="The vendor's number")
+    vendor: Code = Field(description="The vendor's number")
     valid_from: date
     last_day: date | None = None
     vendor_kind: VendorKind = VendorKind.TERCATAT
@@ -139,7 +159,7 @@ class PermitOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    market_id: str
+    market: str = Field(validation_alias="market_id")
     id: int
     number: str
     place_code: str
@@ -166,7 +186,7 @@ class PlaceEdit(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    code: Annotated[Short, Field(min_length=1)]
+    code: Code
     kind: PlaceKind
     building: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_plain)] = ""
     floor: Annotated[Short, Field(max_length=16)] = "1"

@@ -82,6 +82,8 @@ BAD = [
     ("place", {"Jenis": "gerobak"}, "Tempat", "Jenis"),
     ("place", {"Kode": ""}, "Tempat", "Kode"),
     ("place", {"Kode": "x" * 21}, "Tempat", "Kode"),
+    ("place", {"Kode": "A/1"}, "Tempat", "Kode"),
+    ("place", {"Kode": "b-12", "Blok": "B", "Nomor": 12}, "Tempat", "Luas m²"),
     ("place", {"Kode": "B-12", "Blok": "B", "Nomor": 12}, "Tempat", "Luas m²"),
     ("vendor", {"Nama dagang": "<script>alert(1)</script>"}, "Pedagang", "Nama dagang"),
     ("vendor", {"Nama dagang": "w" * 501}, "Pedagang", "Nama dagang"),

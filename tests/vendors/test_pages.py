@@ -78,7 +78,7 @@ def test_another_markets_registry_is_not_there(client: TestClient, sign_in: Sign
     ):
         assert client.get(path).status_code == 404, path
     assert client.get("/api/v1/places?market=KRN").status_code == 404
-    form = {"market_id": "KRN", "code": "Z-1", "kind": "KIOS"}
+    form = {"market": "KRN", "code": "Z-1", "kind": "KIOS"}
     assert client.post("/office/places", data=form).status_code == 404
     assert client.get("/api/v1/vendors").json()["items"] == []
 
@@ -86,7 +86,7 @@ def test_another_markets_registry_is_not_there(client: TestClient, sign_in: Sign
 def test_a_form_comes_back_with_what_was_typed(client: TestClient, sign_in: SignIn) -> None:
     fill(client)
     sign_in(client, Role.clerk, market_id="KRN")
-    typed = {"market_id": "KRN", "code": "C-9", "kind": "KIOS", "area": "nol koma lima"}
+    typed = {"market": "KRN", "code": "C-9", "kind": "KIOS", "area": "nol koma lima"}
     answer = client.post("/office/places", data=typed)
     assert answer.status_code == 422 and "nol koma lima" in answer.text and "Tulis seperti 12,96" in answer.text
     assert client.post("/office/places", data=typed | {"area": "12,96"}).status_code == 303
@@ -147,15 +147,13 @@ def test_api_lists_by_cursor_and_names_the_wrong_field(client: TestClient, sign_
     second = client.get(f"/api/v1/places?limit=1&cursor={first['next']}").json()
     assert [first["items"][0]["code"], second["items"][0]["code"]] == ["B-12", "B-13"]
     assert client.get("/api/v1/places?cursor=nonsense").json()["error"] == "bad_cursor"
-    bad = client.post("/api/v1/places", json={"market_id": "KRN", "code": "Q-1", "kind": "GEROBAK", "number": -1})
+    bad = client.post("/api/v1/places", json={"market": "KRN", "code": "Q-1", "kind": "GEROBAK", "number": -1})
     assert bad.status_code == 422 and set(bad.json()["fields"]) == {"kind", "number"}
-    made = client.post(
-        "/api/v1/vendors", json={"operator_id": "PERUMDA", "name": "Warung API", "nik": "9971014509900888"}
-    )
+    made = client.post("/api/v1/vendors", json={"operator": "PERUMDA", "name": "Warung API", "nik": "9971014509900888"})
     assert made.status_code == 201 and "9971014509900888" not in made.text
-    again = client.post("/api/v1/vendors", json={"operator_id": "PERUMDA", "name": "Dua", "nik": "9971014509900888"})
+    again = client.post("/api/v1/vendors", json={"operator": "PERUMDA", "name": "Dua", "nik": "9971014509900888"})
     assert again.status_code == 409 and again.json()["error"] == "nik_known"
-    held = {"market_id": "KRN", "place": "B-12", "session": "pagi", "vendor": "P000001", "valid_from": "2026-06-01"}
+    held = {"market": "KRN", "place": "B-12", "session": "pagi", "vendor": "P000001", "valid_from": "2026-06-01"}
     assert client.post("/api/v1/permits", json=held).status_code == 409
     assert client.post("/api/v1/permits", json=held | {"session": "malam"}).status_code == 201
     client.cookies.clear()
