@@ -1,11 +1,19 @@
 """Alembic's environment: our metadata, batch mode for SQLite, and the guards re-created after every upgrade."""
 
+from typing import Literal
+
 from alembic import context
 from sqlalchemy import Connection
+from sqlmodel.sql.sqltypes import AutoString
 
 from market import guards, tables
 from market.database import make_engine
 from market.settings import get_settings
+
+
+def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Write SQLModel's own string type as plain SQLAlchemy, so that a migration needs no SQLModel."""
+    return f"sa.String(length={item.length})" if kind == "type" and isinstance(item, AutoString) else False
 
 
 def run(connection: Connection) -> None:
@@ -16,6 +24,7 @@ def run(connection: Connection) -> None:
         render_as_batch=True,
         compare_server_default=True,
         transaction_per_migration=False,
+        render_item=render_item,
     )
     with context.begin_transaction():
         context.run_migrations()
