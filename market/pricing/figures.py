@@ -99,7 +99,7 @@ def doubt(quote: int, recent: Sequence[int]) -> Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From an earlier price to this one. `pct` is in percent with one decimal, as a string-free float for JSON."""
+    """From an earlier price to this one. `pct` is in percent with one decimal."""
 
     since: date
     before: int
