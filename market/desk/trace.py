@@ -1,6 +1,6 @@
 """Jejak Rupiah: one receipt from stall to bank. Each link with its time and person; the missing one named in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
@@ -92,6 +92,12 @@ def trace_page(session: Session, by: Principal, number: str) -> TracePage:
     }  # fmt: skip
     over = gettext("Jejak Rupiah · bukti %(number)s · %(place)s") % {"number": view.number, "place": view.place or "–"}
     return TracePage(view.market_name, view.number, over, title, under, stations, links)
+
+
+def vendors_part(session: Session, view: ReceiptView, proof: Evidence) -> list[Link]:
+    """What the payer may see of the chain: their debt, the decision behind it, their payment. No way into the office."""
+    links = [*_debt(session, view), *_payment(session, view, proof, chain_of(session, view.market_id, view.number))]
+    return [replace(link, href="", verb="") for link in links]
 
 
 def _at(moment: datetime, view: ReceiptView) -> str:
