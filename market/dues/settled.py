@@ -1,8 +1,14 @@
-"""What a payment paid: the charges behind its settlements, each with the rupiah applied to it."""
+"""Settlements as others need them: what a payment paid, and dues' parts of the one statement that writes a payment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session
 
+from market.dues.apportionment import Part
 from market.dues.charges import ChargeLine, by_keys
 from market.dues.models import ChargeKey
 from market.dues.settlements import table
@@ -20,3 +26,62 @@ def settled_by(
     keys = [ChargeKey(market_id, permit, kind, start, revision) for permit, kind, start, revision, _ in rows]
     known = by_keys(session, market_id, keys)
     return [(known[key], row.amount) for key, row in zip(keys, rows, strict=True)]
+
+
+# Dues' part of a larger statement (psycopg placeholders): settle these parts behind the statement's `gate`. The charges
+# are locked already; the settlement's trigger keeps `charge.settled` and refuses more than remains.
+SETTLE_POSTGRESQL = """settled AS (
+    INSERT INTO settlement (market_id, permit_id, period_start, charge_type, revision, source, source_id, amount, day, method)
+    SELECT %(market_id)s::varchar, s.permit_id, s.period_start, s.charge_type, s.revision, 'payment', %(settle_source)s::varchar, s.amount,
+        %(settle_day)s::date, %(settle_method)s::varchar
+    FROM gate, unnest(%(settle_permits)s::bigint[], %(settle_starts)s::date[], %(settle_types)s::text[],
+        %(settle_revisions)s::smallint[], %(settle_amounts)s::bigint[])
+        AS s(permit_id, period_start, charge_type, revision, amount))"""
+
+# And the part that reads what is left of the charges named in `lines` (a JSON list of keys), and keeps others waiting. Each
+# is looked up by its key: a join over estimates would read the whole market.
+OWED_POSTGRESQL = """owed AS (
+    SELECT c.* FROM asked CROSS JOIN json_array_elements(asked.lines) AS l CROSS JOIN LATERAL (
+        SELECT c.permit_id, c.charge_type, c.period_start, c.revision, c.gross - c.relieved - c.settled AS remaining
+        FROM charge c
+        WHERE c.market_id = asked.market_id AND c.period_start = (l ->> 2)::date AND c.charge_type = l ->> 1
+            AND c.permit_id = (l ->> 0)::bigint AND c.revision = (l ->> 3)::smallint
+        FOR UPDATE) c)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """A charge and what is still unpaid of it."""
+
+    key: ChargeKey
+    remaining: int
+
+
+def settle_columns(payment_id: int, parts: Sequence[Part], *, day: date, method: str) -> dict[str, Any]:
+    """The parameters of SETTLE_POSTGRESQL."""
+    return {
+        "settle_source": str(payment_id), "settle_day": day, "settle_method": method,
+        "settle_permits": [part.key.permit_id for part in parts],
+        "settle_starts": [part.key.period_start for part in parts],
+        "settle_types": [str(part.key.charge_type) for part in parts],
+        "settle_revisions": [part.key.revision for part in parts],
+        "settle_amounts": [part.amount for part in parts],
+    }  # fmt: skip
+
+
+def remaining_of(market_id: str, rows: Sequence[dict[str, Any]] | None) -> list[Remaining]:
+    """The rows of OWED_POSTGRESQL, aggregated as JSON, with something left to pay or to give back."""
+    return [
+        Remaining(
+            ChargeKey(
+                market_id,
+                row["permit_id"],
+                row["charge_type"],
+                date.fromisoformat(row["period_start"]),
+                row["revision"],
+            ),
+            row["remaining"],
+        )
+        for row in rows or ()
+        if row["remaining"]
+    ]

@@ -182,6 +182,27 @@ def columns(rows: Sequence[tuple[int, Draft]], moment: datetime) -> dict[str, ob
     }
 
 
+# The part of somebody's larger statement (psycopg placeholders) that posts one transaction behind its `gate`.
+POST_POSTGRESQL = """posted AS (
+    INSERT INTO ledger_transaction (book, id, key, kind, business_day, recorded_at, memo, content)
+    SELECT %(ledger_book)s::varchar, %(ledger_id)s::bigint, %(ledger_key)s::varchar, %(ledger_kind)s::varchar, %(ledger_day)s::date, %(ledger_at)s::timestamptz, %(ledger_memo)s::varchar,
+        %(ledger_content)s::varchar FROM gate RETURNING book, id),
+lines AS (
+    INSERT INTO posting (book, transaction_id, n, account, amount)
+    SELECT posted.book, posted.id, l.n, l.account, l.amount
+    FROM posted, unnest(%(ledger_accounts)s::text[], %(ledger_amounts)s::bigint[]) WITH ORDINALITY AS l(account, amount, n))"""
+
+
+def post_columns(draft: Draft, transaction_id: int, moment: datetime) -> dict[str, object]:
+    """The parameters of POST_POSTGRESQL."""
+    return {
+        "ledger_book": draft.book, "ledger_id": transaction_id, "ledger_key": draft.key, "ledger_kind": draft.kind,
+        "ledger_day": draft.business_day, "ledger_at": moment, "ledger_memo": draft.memo,
+        "ledger_content": draft.content, "ledger_accounts": [line.account for line in draft.lines],
+        "ledger_amounts": [line.amount for line in draft.lines],
+    }  # fmt: skip
+
+
 def _post_postgresql(session: Session, rows: Sequence[tuple[int, Draft]], moment: datetime) -> set[int]:
     return set(session.execute(POSTGRESQL, columns(rows, moment)).scalars())
 

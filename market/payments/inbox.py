@@ -14,22 +14,21 @@
 Two deliveries at once: the attempt's row is locked first, so the second reads what the first did.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, insert, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from market import clock
 from market.dues import service as dues
-from market.dues.service import ChargeKey
+from market.dues.service import ChargeKey, Owed
+from market.dues.settled import OWED_POSTGRESQL, remaining_of
 from market.ledger import service as ledger
 from market.ledger.service import Line
 from market.payments.models import (
     AttemptState,
-    Inbox,
     Method,
     MovementKind,
     OutcomeKind,
@@ -38,7 +37,8 @@ from market.payments.models import (
 )
 from market.payments.notices import Notification, Outcome
 from market.payments.rails.snap_status import PaymentState
-from market.payments.recording import Draft, record
+from market.payments.recording import Draft, marks_attempt, record_message
+from market.payments.writing import store_message
 
 GRACE = timedelta(seconds=60)  # clocks of bank and market differ a little
 METHODS = {"qris": Method.QRIS, "stripe": Method.STRIPE}
@@ -73,7 +73,10 @@ def receive(session: Session, notice: Notification) -> Outcome:
 class Found:
     """The locked attempt of a message, and whether the message itself is known."""
 
-    __slots__ = (*[c.name for c in PaymentAttempt.__table__.columns], "seen")  # type: ignore[attr-defined]
+    __slots__ = (
+        "amount", "bill_id", "closes", "expires_at", "id", "lines", "market_id", "opens", "owed", "payment_id", "place",
+        "provider", "provider_reference", "seen", "session_code", "state", "timezone", "vendor_id",
+    )  # fmt: skip
     market_id: str
     id: int
     vendor_id: int
@@ -89,11 +92,13 @@ class Found:
     state: str
     provider_reference: str
     payment_id: int | None
+    provider: str
     seen: str | None
+    owed: list[dict[str, Any]] | None
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         for name in self.__slots__:
-            setattr(self, name, row[name])
+            setattr(self, name, row.get(name))
 
     @property
     def keys(self) -> set[ChargeKey]:
@@ -101,31 +106,31 @@ class Found:
         return {ChargeKey(self.market_id, p, t, date.fromisoformat(d), r) for p, t, d, r in self.lines}
 
 
-_COLUMNS = PaymentAttempt.__table__.columns  # type: ignore[attr-defined]
-_FIND = """
-    SELECT {columns}, (SELECT digest FROM inbox WHERE provider = :provider AND event_id = :event_id) AS seen
-    FROM payment_attempt a WHERE a.market_id = :market_id AND a.reference = :reference {lock}"""
-
-
-def _find(lock: str) -> Any:
-    columns = ", ".join(f"a.{c.name}" for c in _COLUMNS)
-    query = text(_FIND.format(columns=columns, lock=lock))
-    return query.columns(**{c.name: c.type for c in _COLUMNS})
-
-
-_LOCKED, _PLAIN = _find("FOR UPDATE OF a"), _find("")
+_NEEDED = ", ".join(f"a.{name}" for name in Found.__slots__ if name not in ("seen", "owed"))
+_SEEN = "(SELECT digest FROM inbox WHERE provider = {provider} AND event_id = {event_id})"
+# One round trip: the attempt, locked; whether the message is known; what is left of its charges, locked.
+_POSTGRESQL = f"""
+WITH asked AS (SELECT * FROM payment_attempt WHERE market_id = %(market_id)s AND reference = %(reference)s FOR UPDATE),
+{OWED_POSTGRESQL}
+SELECT {_NEEDED}, {_SEEN.format(provider="%(provider)s", event_id="%(event_id)s")} AS seen,
+    (SELECT json_agg(owed) FROM owed) AS owed FROM asked a"""  # noqa: S608 - names of our own columns
+_ELSEWHERE = text(
+    f"SELECT {_NEEDED}, {_SEEN.format(provider=':provider', event_id=':event_id')} AS seen FROM payment_attempt a "  # noqa: S608
+    "WHERE a.market_id = :market_id AND a.reference = :reference"
+).columns(**{c.name: c.type for c in PaymentAttempt.__table__.columns if c.name in Found.__slots__})  # type: ignore[attr-defined]
 
 
 def _attempt(session: Session, notice: Notification) -> Found | None:
     """Our reference begins with the market's code: `KRN-…`."""
-    query = _LOCKED if session.get_bind().dialect.name == "postgresql" else _PLAIN
-    row = session.execute(
-        query,
-        {
-            "market_id": notice.reference.partition("-")[0][:8], "reference": notice.reference,
-            "provider": notice.provider, "event_id": notice.event_id,
-        },
-    ).mappings().first()  # fmt: skip
+    asked = {
+        "market_id": notice.reference.partition("-")[0][:8], "reference": notice.reference,
+        "provider": notice.provider, "event_id": notice.event_id,
+    }  # fmt: skip
+    connection = session.connection()
+    if session.get_bind().dialect.name == "postgresql":
+        row = connection.exec_driver_sql(_POSTGRESQL, asked).mappings().first()
+    else:
+        row = connection.execute(_ELSEWHERE, asked).mappings().first()
     return Found(dict(row)) if row is not None and row["provider"] == notice.provider else None
 
 
@@ -139,38 +144,42 @@ def _apply(session: Session, notice: Notification, attempt: Found) -> Outcome:
     moment = clock.now()
     paid_at = min(notice.paid_at or moment, moment + GRACE)
     late = paid_at > attempt.expires_at + GRACE
-    owed = []
-    if not late:
-        keys = attempt.keys
-        unpaid = dues.unpaid(session, attempt.market_id, vendor_id=attempt.vendor_id, lock=True)
-        owed = [line for line in unpaid if line.key in keys]
-    apportioned = dues.apportion(notice.amount, owed)
-    done = record(
-        session,
-        Draft(
-            market_id=attempt.market_id,
-            method=METHODS[notice.provider],
-            provider=notice.provider,
-            provider_reference=notice.provider_reference or notice.reference,
-            account=CLEARING[notice.provider],
-            vendor_id=attempt.vendor_id,
-            amount=notice.amount,
-            parts=apportioned.parts,
-            credit=apportioned.credit,
-            credit_kind=MovementKind.LATE if late else MovementKind.SURPLUS,
-            session_code=attempt.session_code,
-            # The ledger's day never goes back: a day that was closed meanwhile stays as it was.
-            business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
-            paid_at=paid_at,
-            timezone=attempt.timezone,
-            place=attempt.place,
-            bill_id=attempt.bill_id,
-        ),
+    apportioned = dues.apportion(notice.amount, () if late else _owed(session, attempt))
+    outcome = OutcomeKind.applied if apportioned.parts else OutcomeKind.credited
+    draft = Draft(
+        market_id=attempt.market_id,
+        method=METHODS[notice.provider],
+        provider=notice.provider,
+        provider_reference=notice.provider_reference or notice.reference,
+        account=CLEARING[notice.provider],
+        vendor_id=attempt.vendor_id,
+        amount=notice.amount,
+        parts=apportioned.parts,
+        credit=apportioned.credit,
+        credit_kind=MovementKind.LATE if late else MovementKind.SURPLUS,
+        session_code=attempt.session_code,
+        # The ledger's day never goes back: a day that was closed meanwhile stays as it was.
+        business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
+        paid_at=paid_at,
+        timezone=attempt.timezone,
+        place=attempt.place,
+        bill_id=attempt.bill_id,
     )
-    kind = OutcomeKind.applied if apportioned.parts else OutcomeKind.credited
-    outcome = Outcome(kind, attempt.market_id, done.payment_id, done.number)
-    _mark(session, attempt, AttemptState.paid, notice, done.payment_id)
-    return _store(session, notice, outcome)
+    done = record_message(session, draft, notice, str(outcome), attempt.id)
+    if done is None:
+        return Outcome(OutcomeKind.duplicate, attempt.market_id)
+    if not marks_attempt(session):
+        _mark(session, attempt, AttemptState.paid, notice, done.payment_id)
+    return Outcome(outcome, attempt.market_id, done.payment_id, done.number)
+
+
+def _owed(session: Session, attempt: Found) -> Sequence[Owed]:
+    """What is left of the attempt's charges: PostgreSQL has read it with the attempt."""
+    if marks_attempt(session):
+        return remaining_of(attempt.market_id, attempt.owed)
+    keys = attempt.keys
+    unpaid = dues.unpaid(session, attempt.market_id, vendor_id=attempt.vendor_id)
+    return [line for line in unpaid if line.key in keys]
 
 
 def _hold(session: Session, notice: Notification, attempt: Found) -> Outcome:
@@ -232,16 +241,7 @@ def _store(
     review: bool = False,
 ) -> Outcome:
     """Write the message with its outcome. A delivery that lost the race for the same message adds nothing."""
-    moment = clock.now()
-    into = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {
-        "provider": notice.provider, "event_id": notice.event_id, "reference": notice.reference[:64],
-        "provider_status": notice.provider_status[:40], "received_at": moment, "digest": notice.digest,
-        "body": notice.raw, "outcome": str(outcome.kind), "market_id": outcome.market_id,
-        "payment_id": outcome.payment_id,
-    }  # fmt: skip
-    statement = into(Inbox).on_conflict_do_nothing(index_elements=["provider", "event_id"]).returning(col(Inbox.id))
-    inbox_id = session.execute(statement, row).scalar()
+    inbox_id = store_message(session, notice, str(outcome.kind), outcome.market_id, outcome.payment_id)
     if inbox_id is None:
         return Outcome(OutcomeKind.duplicate, outcome.market_id)
     if review:
@@ -251,7 +251,7 @@ def _store(
                 "kind": str(outcome.kind), "provider": notice.provider, "reference": notice.reference[:64],
                 "inbox_id": inbox_id, "market_id": outcome.market_id, "attempt_id": attempt.id if attempt else None,
                 "amount": notice.amount if outcome.kind is OutcomeKind.held else 0,
-                "expected": attempt.amount if attempt else None, "created_at": moment,
+                "expected": attempt.amount if attempt else None, "created_at": clock.now(),
             },
         )  # fmt: skip
     return outcome

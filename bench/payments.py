@@ -1,0 +1,206 @@
+"""Posting one payment at service level over five markets, durable, beside `pgbench -s 20` (TPC-B) at as many clients.
+
+Ours is `payments.receive` in a transaction of its own, as the notify route calls it: inbox row, locked attempt, locked
+charges, settlement, postings with their triggers, payment, receipt number. Clients are processes of their own, each with
+one connection, started before the clock. Both run on one PostgreSQL with fsync on, in turn, in the same minute.
+"""
+
+import multiprocessing
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from multiprocessing.connection import Connection
+from typing import Any
+
+from sqlalchemy import insert, text
+from sqlmodel import Session, col
+
+from bench.harness import Postgres, Row, compare, postgres
+from market import clock, guards, tables
+from market.auth.access import SYSTEM
+from market.database import make_engine, session_scope
+from market.dues import service as dues
+from market.dues.schemas import TariffIn
+from market.ledger.identity import new_id
+from market.payments.checks import cross_check
+from market.payments.inbox import receive
+from market.payments.models import OutcomeKind, PaymentAttempt
+from market.payments.notices import Notification
+from market.payments.rails.snap_status import PaymentState
+from market.vendors.models import FeeRegime, Market, MarketSession, Operator, Vendor
+
+MARKETS = ("BDG", "KRN", "ASK", "SGL", "STR")
+VENDORS = 300  # per market
+DAYS = 14
+LAST = date(2026, 11, 24)
+NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+SECONDS = 4
+Job = tuple[str, str, int]  # our reference, the bank's, rupiah
+
+
+def rows(*, full: bool) -> Iterator[Row]:
+    """1 and 8 clients; the target is judged at 8."""
+    with postgres() as server:
+        server.create("market")
+        jobs = iter(_build(server))
+        _pgbench(server, "-i", "-s", "20", "-q")
+        for clients, batch, target in ((1, 300, None), (8, 1200, 0.5)):
+            with _workers(server, clients) as pay:
+
+                def ours(pay: Any = pay, batch: int = batch) -> float:
+                    return float(pay([next(jobs) for _ in range(batch)]))
+
+                def limit(clients: int = clients) -> float:
+                    said = _pgbench(server, "-c", str(clients), "-j", "2", "-T", str(SECONDS))
+                    found = re.search(r"tps = ([\d.]+) \(without", said)
+                    assert found, said
+                    return float(found[1])
+
+                yield compare(
+                    f"payment posted, {clients} client{'s' if clients > 1 else ''}", "1/s", ours=ours, limit=limit,
+                    limit_name="pgbench -s 20, TPC-B", target=target, rounds=5,
+                )  # fmt: skip
+        engine = make_engine(server.url("market"))
+        with session_scope(engine) as session:
+            assert not cross_check(session).differences
+        engine.dispose()
+
+
+def _pgbench(server: Postgres, *options: str) -> str:
+    command = [str(server.bin / "pgbench"), "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", *options]
+    done = subprocess.run([*command, "postgres"], capture_output=True, text=True, check=True, **server.run_as)
+    return str(done.stdout)
+
+
+@contextmanager
+def _workers(server: Postgres, clients: int) -> Iterator[Any]:
+    """Processes that wait for work; yields a function that hands it out and returns payments per second."""
+    context = multiprocessing.get_context("spawn")
+    pipes: list[Connection] = []
+    processes = []
+    for _ in range(clients):
+        here, there = context.Pipe()
+        process = context.Process(target=_work, args=(server.url("market"), there), daemon=True)
+        process.start()
+        pipes.append(here)
+        processes.append(process)
+    assert [pipe.recv() for pipe in pipes] == ["ready"] * clients
+
+    def pay(batch: list[Job]) -> float:
+        import time as clock_time
+
+        started = clock_time.perf_counter()
+        for n, pipe in enumerate(pipes):
+            pipe.send(batch[n::clients])
+        applied = sum(pipe.recv() for pipe in pipes)
+        elapsed = clock_time.perf_counter() - started
+        assert applied == len(batch), f"{applied} of {len(batch)} applied"
+        return len(batch) / elapsed
+
+    try:
+        yield pay
+    finally:
+        for pipe in pipes:
+            pipe.send(None)
+        for process in processes:
+            process.join(10)
+
+
+def _work(url: str, pipe: Connection) -> None:
+    engine = make_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=False)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    pipe.send("ready")
+    with clock.freeze(NOON):
+        while (batch := pipe.recv()) is not None:
+            applied = 0
+            for reference, bank, amount in batch:
+                notice = Notification(
+                    provider="qris", event_id=f"SMARTEKONOMI:2026-11-24:{bank}", reference=reference,
+                    status=PaymentState.PAID, amount=amount, paid_at=NOON, raw=f'{{"reference":"{reference}"}}',
+                    provider_reference=bank, provider_status="00",
+                )  # fmt: skip
+                with session_scope(engine) as session:
+                    applied += receive(session, notice).kind is OutcomeKind.applied
+            pipe.send(applied)
+    engine.dispose()
+
+
+def _build(server: Postgres) -> list[Job]:
+    """Five markets of 300 vendors who owe 14 days each, and an open QR for every day, in an order that mixes the markets."""
+    engine = make_engine(server.url("market"))
+    with engine.begin() as connection:
+        tables.metadata.create_all(connection)
+        guards.install(connection)
+    with clock.freeze(NOON), session_scope(engine) as session:
+        _registry(session)
+        dues.accrue(session, LAST)
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE"))
+    with session_scope(engine) as session:
+        jobs = _attempts(session)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+    return jobs
+
+
+def _registry(session: Session) -> None:
+    session.add(Operator(id="PERUMDA", name="Perumda"))
+    session.flush()
+    for code in MARKETS:
+        session.add(Market(id=code, operator_id="PERUMDA", name=f"Pasar {code}", fee_regime=FeeRegime.PERUMDA))
+    session.flush()
+    for code in MARKETS:
+        session.add(MarketSession(market_id=code, code="pagi", name="Pagi", opens=time(6), closes=time(15)))
+    session.flush()
+    first = LAST - timedelta(days=DAYS - 1)
+    tariff = {
+        "charge_type": "BOP", "basis": "PER_DAY", "rate": "7500", "tax_pct_e2": 1100, "valid_from": date(2025, 1, 1),
+        "legal_basis": "SK Direksi",
+    }  # fmt: skip
+    dues.add_tariff(session, "PERUMDA", TariffIn.model_validate(tariff), by=SYSTEM)
+    ids = list(
+        session.execute(
+            insert(Vendor).returning(col(Vendor.id)),
+            [{"operator_id": "PERUMDA", "number": f"V{n}", "name": f"Warung {n}"} for n in range(len(MARKETS) * VENDORS)],
+        ).scalars()
+    )
+    for at, code in enumerate(MARKETS):
+        values = [{"m": code, "i": n + 1, "v": ids[at * VENDORS + n], "f": first} for n in range(VENDORS)]
+        session.execute(_PLACE, values)
+        session.execute(_PERMIT, values)
+
+
+_PLACE = text("""INSERT INTO place (market_id, id, code, kind, building, floor, block, number, zone, grade, meter, status,
+    created_at) VALUES (:m, :i, 'B-' || :i, 'KIOS', '', '1', 'B', :i, '', '', '', 'AVAILABLE', now())""")
+_PERMIT = text("""INSERT INTO permit (market_id, id, place_id, session_code, vendor_id, number, vendor_kind, goods, status,
+    valid_from, billed_from, legal_basis, created_at)
+    VALUES (:m, :i, :i, 'pagi', :v, 'HP-' || :i, 'TERCATAT', '', 'ACTIVE', :f, :f, '', now())""")
+
+
+def _attempts(session: Session) -> list[Job]:
+    charges = session.execute(
+        text("""SELECT c.market_id, c.permit_id, c.charge_type, c.period_start, c.gross, p.vendor_id FROM charge c
+            JOIN permit p ON p.market_id = c.market_id AND p.id = c.permit_id
+            ORDER BY c.period_start, c.permit_id, c.market_id""")
+    ).all()
+    values, jobs = [], []
+    for charge in charges:
+        born = new_id()
+        reference, bank = f"{charge.market_id}-{born:016X}", f"BANK{born}"
+        values.append(
+            {
+                "market_id": charge.market_id, "id": born, "reference": reference, "provider": "qris",
+                "idempotency_key": str(born), "vendor_id": charge.vendor_id, "amount": charge.gross, "origin": "",
+                "lines": [[charge.permit_id, charge.charge_type, charge.period_start.isoformat(), 0]], "place": "B-1",
+                "session_code": "pagi", "timezone": "Asia/Makassar", "opens": time(6), "closes": time(15),
+                "created_at": NOON, "expires_at": NOON + timedelta(minutes=30), "state": "open",
+                "provider_reference": bank, "content": "", "note": "",
+            }
+        )  # fmt: skip
+        jobs.append((reference, bank, charge.gross))
+    session.execute(insert(PaymentAttempt), values)
+    return jobs
