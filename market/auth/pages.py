@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from market.auth import service
-from market.auth.access import COOKIE, Anyone
+from market.auth.access import COOKIE, Anyone, Principal, Role
+from market.auth.models import LoginSession
 from market.database import SessionDep
 from market.errors import MarketError, Unauthenticated
 from market.settings import get_settings
@@ -22,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 class LoginPage:
     """What templates/login.html shows; the password is never given back."""
 
-    next: str = "/office"
+    next: str = ""
     username: str = ""
     refusal: str | None = None
     errors: dict[str, str] = field(default_factory=dict)
@@ -36,9 +37,9 @@ class AccountPage:
 
 
 @router.get("/login", name="login_page")
-def login_page(request: Request, by: Anyone, next: str = "/office") -> Response:
+def login_page(request: Request, by: Anyone, next: str = "") -> Response:
     if by.signed_in:
-        return RedirectResponse(_inside(next), 303)
+        return RedirectResponse(_inside(next) or home_of(by), 303)
     return render(request, "login.html", LoginPage(next=_inside(next)))
 
 
@@ -57,7 +58,8 @@ def log_in(request: Request, session: SessionDep, by: Anyone, form: FormInput) -
     if outcome.token is None:
         refusal = translate(outcome.refusal) if outcome.refusal else None
         return render(request, "login.html", LoginPage(target, typed.get("username", ""), refusal), 422)
-    return signed_in(RedirectResponse(target, 303), outcome.token)
+    by = service.principal_of(session, outcome.token, LoginSession) or by
+    return signed_in(RedirectResponse(target or home_of(by), 303), outcome.token)
 
 
 @router.get("/account")
@@ -103,7 +105,16 @@ def signed_in(response: Response, token: str) -> Response:
     return response
 
 
+def home_of(by: Principal) -> str:
+    """Where a person's work is."""
+    if by.roles <= {Role.vendor}:
+        return "/vendor"
+    if by.roles == {Role.collector}:
+        return "/collect"
+    return "/monitor" if by.roles == {Role.city_viewer} else "/office"
+
+
 def _inside(target: str) -> str:
-    """Only an address of this site: `//elsewhere` and `\\elsewhere` are not."""
+    """Only an address of this site: `//elsewhere` and `\\elsewhere` are not. "" where none was asked for."""
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target
-    return target if safe else "/office"
+    return target if safe else ""
