@@ -107,7 +107,9 @@ def signed_in(response: Response, token: str) -> Response:
 
 def home_of(by: Principal) -> str:
     """Where a person's work is."""
-    if by.roles <= {Role.vendor}:
+    if not by.roles:
+        return "/account"
+    if by.roles == {Role.vendor}:
         return "/vendor"
     if by.roles == {Role.collector}:
         return "/collect"

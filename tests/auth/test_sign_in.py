@@ -74,7 +74,7 @@ def test_log_in_page_and_cookie(client: TestClient) -> None:
     assert refused.status_code == 422
     assert "tidak cocok" in refused.text and 'value="ani"' in refused.text
     done = client.post("/login", data={"username": "ani", "password": PASSWORD, "next": "//evil.example"})
-    assert done.status_code == 303 and done.headers["location"] == "/office"
+    assert done.status_code == 303 and done.headers["location"] == "/account"
     cookie = done.headers["set-cookie"]
     assert COOKIE in cookie and "HttpOnly" in cookie and "SameSite=lax" in cookie
 
