@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlmodel import Session
 
+from market import clock
 from market.auth.principal import Principal
 from market.database import get_engine, session_scope
 from market.pricing.freshness import Versions
@@ -18,7 +19,7 @@ from market.web.render import FLASH, render
 
 AREA_HEADER = "x-price-area"  # read and removed by hot.HotPages: which area's version the page depends on
 MAX_AGE = 60
-STARTED = datetime.now(UTC).replace(microsecond=0)  # a new release may draw the same figures differently
+STARTED = clock.now().replace(microsecond=0)  # a new release may draw the same figures differently
 
 
 def page(
