@@ -55,7 +55,7 @@ def words(cell: Cell, most: int = LONGEST) -> str:
     if len(text) > most:
         raise Unreadable(say(N_("Terlalu panjang: {n} huruf, paling banyak {most}."), n=len(text), most=most))
     if MARKUP.search(text):
-        raise Unreadable(say(N_("Ada tanda yang tidak boleh: < > {{ }}.")))
+        raise Unreadable(say(N_("Ada tanda yang tidak boleh, seperti < atau >.")))
     return text
 
 

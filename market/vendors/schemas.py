@@ -12,7 +12,7 @@ from market.words import N_, say
 
 def _plain(text: str) -> str:
     if MARKUP.search(text):
-        raise ValueError(say(N_("Ada tanda yang tidak boleh: < > {{ }}.")))
+        raise ValueError(say(N_("Ada tanda yang tidak boleh, seperti < atau >.")))
     return text
 
 
