@@ -66,6 +66,7 @@ class Paid:
     credited: int
     at: datetime
     href: str
+    paid_off: bool
 
 
 @dataclass(frozen=True)
@@ -296,7 +297,7 @@ def _paid(session: Session, attempt: PaymentAttempt | None, moment: datetime) ->
     if view is None or moment - view.paid_at > SHOWN_AS_PAID:
         return None
     href = f"/receipts/{view.number}?t={token_of(view)}"
-    return Paid(view.number, view.amount, view.credited, view.paid_at, href)
+    return Paid(view.number, view.amount, view.credited, view.paid_at, href, view.paid_off)
 
 
 def _state(attempt: PaymentAttempt | None, moment: datetime) -> str:

@@ -8,7 +8,7 @@ import typst
 
 from market import clock
 from market.payments.receipts import ReceiptView
-from market.payments.wording import method_words, period_words, quantity_words
+from market.payments.wording import figure_rows, method_words, period_words
 from market.web import words
 from market.web.i18n import gettext, language
 from market.web.render import ROOT
@@ -36,7 +36,7 @@ def _data(view: ReceiptView) -> dict[str, object]:
     when = gettext(N_("{day}, pukul {time}, {method}")).format(
         day=words.day(wall.date()), time=words.time_of(view.paid_at, view.timezone), method=method_words(view.method)
     )
-    figures = [[quantity_words(line), words.number(line.amount)] for line in view.lines]
+    figures = [row for line in view.lines for row in figure_rows(line)]
     if view.credited:
         figures.append([gettext(N_("Titipan")), words.number(view.credited)])
     facts = [[gettext(N_("Untuk")), gettext(N_("Tempat {place}")).format(place=view.place)]] if view.place else []
@@ -47,7 +47,7 @@ def _data(view: ReceiptView) -> dict[str, object]:
         "title": f"{gettext(view.document)} {view.number}",
         "heading": f"{gettext(view.document)} {view.market_name}",
         "operator": view.operator_name,
-        "state": gettext(N_("Lunas")) if view.genuine else gettext(N_("DIBATALKAN")),
+        "state": _state(view),
         "cancelled": not view.genuine,
         "amount": words.money(view.amount),
         "when": when,
@@ -59,3 +59,9 @@ def _data(view: ReceiptView) -> dict[str, object]:
         "number": view.number,
         "scan": gettext(N_("Pindai untuk memeriksa keasliannya. Bukti ini tanpa nama.")),
     }
+
+
+def _state(view: ReceiptView) -> str:
+    if not view.genuine:
+        return gettext(N_("DIBATALKAN"))
+    return gettext(N_("Lunas")) if view.paid_off else gettext(N_("Diterima"))

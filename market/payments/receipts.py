@@ -44,7 +44,8 @@ class ReceiptLine:
     amount: int
     net: int
     tax: int
-    whole: bool  # each charge was paid in full, so that net and tax can be told
+    whole: bool  # each charge was paid in one and without relief, so that net and tax can be told
+    full: bool  # nothing of these charges was left after this payment alone
     legal_basis: str
 
 
@@ -72,6 +73,11 @@ class ReceiptView:
     @property
     def genuine(self) -> bool:
         return self.cancelled_at is None
+
+    @property
+    def paid_off(self) -> bool:
+        """Whether it says *Lunas*: what it was for is paid, and it was for something."""
+        return bool(self.lines) and all(line.full for line in self.lines)
 
     @property
     def legal_bases(self) -> list[str]:
@@ -148,6 +154,7 @@ def _lines(settled: list[tuple[dues.ChargeLine, int]]) -> list[ReceiptLine]:
                 net=first.net if whole else amount,
                 tax=first.tax if whole else 0,
                 whole=whole,
+                full=amount == first.gross - first.relieved,
                 legal_basis=first.legal_basis,
             )
         )

@@ -26,6 +26,10 @@ def period_words(line: ReceiptLine) -> str:
     return f"{words.day_short(line.first)} – {words.day_short(line.last)}"
 
 
-def quantity_words(line: ReceiptLine) -> str:
-    """*BOP harian 10 × 8.325*."""
-    return f"{line.name} {line.count} × {words.number(line.each)}" if line.count > 1 else line.name
+def figure_rows(line: ReceiptLine) -> list[list[str]]:
+    """*BOP harian 10 × 7.500* and *PPN 10 × 825*, each with its sum; without tax where that cannot be told."""
+    parts = [(line.name, line.net)] + ([("PPN", line.tax)] if line.tax else [])
+    return [
+        [f"{name} {line.count} × {words.number(each)}" if line.count > 1 else name, words.number(each * line.count)]
+        for name, each in parts
+    ]
