@@ -1,7 +1,7 @@
 """Perlu Anda: what waits for this person, each with its fact, amount, age, role and one verb. Empty when all is done."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from sqlmodel import Session
 
@@ -11,9 +11,12 @@ from market.collection import service as collection
 from market.collection.pending import Waiting
 from market.money import rp
 from market.payments import service as payments
+from market.pricing.waiting import WaitingSheet, waiting_sheets
 from market.vendors.models import Market
 from market.web.i18n import gettext, ngettext
 from market.web.words import ago, day_short
+
+SHEETS_BACK = timedelta(days=7)  # an older morning is history, not work
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     ids = [m.id for m in markets]
     found = [t for w in collection.pending(session, ids) if (t := _cash(w, by, today))]
     found += _reviews(session, by, ids)
+    found += [t for w in waiting_sheets(session, ids, since=today - SHEETS_BACK) if (t := _sheet(w, by, today))]
     return sorted(found, key=lambda t: (not t.risk, t.kind != "needs", -t.age_days))
 
 
@@ -62,6 +66,24 @@ def _cash(w: Waiting, by: Principal, today: date) -> Task | None:
         return Task(
             "waiting", fact, f"{w.market_id} · {w.who} · {ago(w.since)}", deposits, gettext("Cocokkan"), age_days=age
         )
+    return None
+
+
+def _sheet(w: WaitingSheet, by: Principal, today: date) -> Task | None:
+    age = (today - w.day).days
+    href = f"/office/prices?market={w.market_id}&day={w.day}"
+    detail = f"{w.market_id} · {day_short(w.day)}"
+    own = by.user_id is not None and w.entered_by == by.user_id
+    if w.state in ("submitted", "approved") and by.has(Role.market_head, market_id=w.market_id) and not own:
+        return Task(
+            "waiting", gettext("Harga menunggu persetujuan Anda"), detail, href, gettext("Periksa harga"), age_days=age
+        )
+    if w.state == "returned" and by.has(Role.surveyor, market_id=w.market_id):
+        return Task(
+            "needs", gettext("Ada harga yang dikembalikan kepada Anda"), detail, href, gettext("Perbaiki"), age_days=age
+        )
+    if w.state == "draft" and age == 0 and by.has(Role.surveyor, market_id=w.market_id):
+        return Task("waiting", gettext("Catatan harga hari ini belum dikirim"), detail, href, gettext("Lanjutkan"))
     return None
 
 
