@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from market.money import half_up
 from market.sheets.xlsx import Cell
-from market.vendors.models import PlaceKind, VendorKind, VendorType
+from market.vendors.models import PlaceKind, PlaceStatus, VendorKind, VendorType
 from market.words import N_, Message, say
 
 LONGEST = 500
@@ -28,6 +28,17 @@ PLACE_KINDS = {
     "kavling": PlaceKind.KAVLING_MALAM,
     "tenda": PlaceKind.TENDA,
     "mobil": PlaceKind.MOBIL,
+}
+PLACE_STATUSES = {
+    "dapat dipakai": PlaceStatus.AVAILABLE,
+    "disimpan": PlaceStatus.RESERVED,
+    "diperbaiki": PlaceStatus.UNDER_REPAIR,
+    "ditutup": PlaceStatus.CLOSED,
+    "tps": PlaceStatus.TPS,
+    "available": PlaceStatus.AVAILABLE,
+    "reserved": PlaceStatus.RESERVED,
+    "under repair": PlaceStatus.UNDER_REPAIR,
+    "closed": PlaceStatus.CLOSED,
 }
 VENDOR_KINDS = {"tercatat": VendorKind.TERCATAT, "musiman": VendorKind.MUSIMAN, "registered": VendorKind.TERCATAT,
                 "seasonal": VendorKind.MUSIMAN}  # fmt: skip
@@ -169,6 +180,14 @@ def day(cell: Cell) -> date | None:
     if found is None or not 1950 <= found.year <= 2100:
         raise Unreadable(say(N_("Bukan tanggal: {text}. Tulis seperti 2026-11-24."), text=text))
     return found
+
+
+def yes_or_no(cell: Cell) -> bool:
+    """`ya` or `tidak`; empty is yes."""
+    text = words(cell, 10).casefold()
+    if text not in ("", "ya", "yes", "y", "tidak", "no", "n", "t"):
+        raise Unreadable(say(N_("{text} tidak dikenal. Pilih: {choices}."), text=text, choices="ya, tidak"))
+    return text in ("", "ya", "yes", "y")
 
 
 def one_of(known: dict[str, Word], cell: Cell, default: Word | None = None) -> Word:

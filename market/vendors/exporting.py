@@ -11,13 +11,14 @@ from sqlmodel import Session, col
 
 from market import audit
 from market.auth.access import Principal, Role
-from market.vendors.cells import PLACE_KINDS, VENDOR_KINDS, VENDOR_TYPES, decimal
+from market.vendors.cells import PLACE_KINDS, PLACE_STATUSES, VENDOR_KINDS, VENDOR_TYPES, decimal
 from market.vendors.known import Known, known
 from market.vendors.layout import LAYOUTS, PERMITS, PLACES, VENDORS, Layout
-from market.vendors.models import Market, Permit, Personal, Place, Vendor, VendorType
+from market.vendors.models import Market, Permit, Personal, Place, PlaceStatus, Vendor, VendorType
 from market.vendors.personal import unseal
 
 _KIND_NAMES = {kind: name for name, kind in reversed(PLACE_KINDS.items())}
+_STATUS_NAMES = {status: name for name, status in reversed(PLACE_STATUSES.items())}
 _VENDOR_NAMES = {kind: name for name, kind in reversed(VENDOR_KINDS.items())}
 _TYPE_NAMES = {kind: name for name, kind in reversed(VENDOR_TYPES.items())}
 
@@ -41,8 +42,8 @@ def export_registry(session: Session, market: Market, *, by: Principal, private:
 def template() -> bytes:
     """A workbook with the three sheets, their titles, and one sample row each."""
     sample: dict[str, list[list[Any]]] = {
-        PLACES: [["B-12", "kios", "", "1", "B", 12, "4,00", "", "bumbu", "", ""]],
-        VENDORS: [["P000001", "Warung Contoh", "orang", "bumbu", "", ""]],
+        PLACES: [["B-12", "kios", "", "1", "B", 12, "4,00", "", "bumbu", "", "", "dapat dipakai"]],
+        VENDORS: [["P000001", "Warung Contoh", "orang", "bumbu", "ya", "", ""]],
         PERMITS: [["B-12", "pagi", "P000001", "2026-01-01", "2027-12-31", "tercatat", "", "bumbu"]],
     }
     return _workbook(sample, private=True)
@@ -51,7 +52,7 @@ def template() -> bytes:
 def _place(p: Any) -> list[Any]:
     return [
         p.code, _KIND_NAMES[p.kind], p.building, p.floor, p.block, p.number or "", decimal(p.area_cm2, 10_000),
-        decimal(p.front_cm, 100), p.zone, p.grade, p.meter,
+        decimal(p.front_cm, 100), p.zone, p.grade, p.meter, _STATUS_NAMES[PlaceStatus(p.status)],
     ]  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def _vendors(session: Session, market: Market, held: Known, private: bool) -> li
             if row.sealed is not None and row.wrapped_key is not None:
                 secrets[row.vendor_id] = unseal(row.wrapped_key, row.key_id, row.sealed)
     return [
-        [v.number, v.name, _TYPE_NAMES[VendorType(v.type)], v.goods]
+        [v.number, v.name, _TYPE_NAMES[VendorType(v.type)], v.goods, "ya" if v.public else "tidak"]
         + ([secrets.get(v.id, {}).get("nik") or "", secrets.get(v.id, {}).get("phone") or ""] if private else [])
         for v in sorted(held.vendors.values(), key=lambda v: v.number)
         if v.id in wanted

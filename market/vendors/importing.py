@@ -24,7 +24,7 @@ from market.vendors import cells
 from market.vendors.cells import Unreadable
 from market.vendors.known import Known, known
 from market.vendors.layout import LAYOUTS, PERMITS, PLACES, VENDORS, Layout
-from market.vendors.models import Market, PlaceKind, VendorKind, VendorType
+from market.vendors.models import Market, PlaceKind, PlaceStatus, VendorKind, VendorType
 from market.vendors.permits import NewPermit, add_permits
 from market.vendors.registry import NewPlace, NewVendor, add_places, add_vendors
 from market.words import N_, Message, say
@@ -224,6 +224,7 @@ class _Places(_Sheet):
             "number": self.cell(line, "number", cells.number),
             "area_cm2": self.cell(line, "area_cm2", cells.area_cm2),
             "front_cm": self.cell(line, "front_cm", cells.front_cm),
+            "status": self.cell(line, "status", lambda c: cells.one_of(cells.PLACE_STATUSES, c, PlaceStatus.AVAILABLE)),
         }
         for name, most in (("building", 40), ("block", 20), ("zone", 24), ("grade", 24), ("meter", 40)):
             values[name] = self.cell(line, name, partial(cells.words, most=most))
@@ -258,6 +259,7 @@ class _Vendors(_Sheet):
             "name": self.cell(line, "name", lambda c: cells.needed(c, 120)),
             "type": self.cell(line, "type", lambda c: cells.one_of(cells.VENDOR_TYPES, c, VendorType.PERSON)),
             "goods": self.cell(line, "goods", lambda c: cells.words(c, 120)),
+            "public": self.cell(line, "public", cells.yes_or_no),
             "nik": self.cell(line, "nik", cells.nik),
             "phone": self.cell(line, "phone", cells.phone),
         }
@@ -281,7 +283,7 @@ class _Vendors(_Sheet):
                 return False
         if old is None:
             return None
-        for name in ("name", "type", "goods"):
+        for name in ("name", "type", "goods", "public"):
             if name in line.columns and getattr(old, name) != values[name]:
                 return self.differs(line, name, getattr(old, name))
         if nik_hash and old.nik_hash != nik_hash:

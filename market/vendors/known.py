@@ -29,6 +29,7 @@ class KnownPlace(NamedTuple):
     zone: str
     grade: str
     meter: str
+    status: str
 
 
 class KnownVendor(NamedTuple):
@@ -39,6 +40,7 @@ class KnownVendor(NamedTuple):
     name: str
     type: str
     goods: str
+    public: bool
     nik_hash: str | None
 
 
@@ -68,7 +70,7 @@ def known(session: Session, market: Market) -> Known:
         for row in session.execute(
             select(
                 col(Vendor.id), col(Vendor.number), col(Vendor.name), col(Vendor.type), col(Vendor.goods),
-                col(Personal.nik_hash),
+                col(Vendor.public), col(Personal.nik_hash),
             )
             .outerjoin(Personal, col(Personal.vendor_id) == col(Vendor.id))
             .where(col(Vendor.operator_id) == market.operator_id)

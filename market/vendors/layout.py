@@ -41,6 +41,7 @@ LAYOUTS = (
             Column("zone", "Zona", ("zone",)),
             Column("grade", "Kelas", ("grade", "kelas fasilitas")),
             Column("meter", "Nomor meter", ("meter",)),
+            Column("status", "Keadaan", ("status",)),
         ),
     ),
     Layout(
@@ -51,6 +52,7 @@ LAYOUTS = (
             Column("name", "Nama dagang", ("name", "nama", "trading name"), needed=True),
             Column("type", "Jenis", ("type",)),
             Column("goods", "Barang dagangan", ("goods", "barang", "jualan")),
+            Column("public", "Tampil di direktori", ("direktori", "public")),
             Column("nik", "NIK", private=True),
             Column("phone", "HP", ("phone", "telepon", "no hp"), private=True),
         ),

@@ -87,6 +87,8 @@ BAD = [
     ("place", {"Kode": "B-12", "Blok": "B", "Nomor": 12}, "Tempat", "Luas m²"),
     ("vendor", {"Nama dagang": "<script>alert(1)</script>"}, "Pedagang", "Nama dagang"),
     ("vendor", {"Nama dagang": "w" * 501}, "Pedagang", "Nama dagang"),
+    ("place", {"Keadaan": "rusak"}, "Tempat", "Keadaan"),
+    ("vendor", {"Tampil di direktori": "mungkin"}, "Pedagang", "Tampil di direktori"),
     ("vendor", {"NIK": "123"}, "Pedagang", "NIK"),
     ("vendor", {"NIK": 9971014509900001.0}, "Pedagang", "NIK"),
     ("vendor", {"NIK": "9971019913900001"}, "Pedagang", "NIK"),
@@ -132,7 +134,10 @@ def test_duplicates_and_overlaps_inside_the_file(session: Session) -> None:
 
 def test_what_is_exported_imports_back_identically(session: Session) -> None:
     market(session)
-    run(session, good())
+    run(session, good(place={"Keadaan": "diperbaiki"}, vendor={"Tampil di direktori": "tidak"}))
+    place = session.execute(select(Place).where(Place.code == "C-1")).scalar_one()  # type: ignore[arg-type]
+    seller = session.execute(select(Vendor).where(Vendor.number == "V1")).scalar_one()  # type: ignore[arg-type]
+    assert (place.status, seller.public) == ("UNDER_REPAIR", False)
     for private in (False, True):
         content = export_registry(session, vendors.get_market(session, "KRN"), by=SYSTEM, private=private)
         report = run(session, content)
