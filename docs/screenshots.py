@@ -1,7 +1,9 @@
 """`make screenshots`: every page of the demo city at 390 and 1280 px, into docs/screenshots/. Same seed, same day, same pictures."""
 
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +22,7 @@ WIDTHS = {390: 844, 1280: 900}
 
 @dataclass(frozen=True)
 class Shot:
-    """A page: the file's name, the path ({code}: the sample card's), who is signed in, and what is clicked first."""
+    """A page: the file's name, the path ({code}: the sample card's, {receipt}: a number), who is signed in, and what is clicked first."""
 
     name: str
     path: str
@@ -40,12 +42,23 @@ SHOTS = (
     Shot("market", "/markets/KRN"),
     Shot("data", "/data"),
     Shot("pay", "/pay/{code}"),
+    Shot("receipt", "/receipts/{receipt}"),
+    Shot("receipts", "/receipts"),
     Shot("tour", "/tour"),
     Shot("login", "/login"),
+    Shot("vendor", "/vendor", "pedagang"),
+    Shot("collect", "/collect", "petugas"),
+    Shot("handover", "/collect/handover", "petugas"),
     Shot("office", "/office", "kepala"),
-    Shot("registry", "/office/registry", "loket"),
-    Shot("import", "/office/registry/import", "loket"),
-    Shot("desk", "/office/cash", "loket"),
+    Shot("places", "/office/places", "loket"),
+    Shot("vendors", "/office/vendors", "loket"),
+    Shot("import", "/office/import", "loket"),
+    Shot("cash", "/office/cash", "loket"),
+    Shot("markets", "/office/markets", "admin"),
+    Shot("price-import", "/office/prices/import", "kepala"),
+    Shot("closing", "/office/closing", "bendahara"),
+    Shot("deposits", "/office/deposits", "bendahara"),
+    Shot("trace", "/office/trace/{receipt}", "auditor"),
     Shot("users", "/office/users", "admin"),
     Shot("not-found", "/prices/XYZ"),
 )
@@ -55,17 +68,21 @@ def main() -> int:
     """Take all pictures; pages that do not answer 200 are named and make the exit code 1 (but for the error page)."""
     FOLDER.mkdir(exist_ok=True)
     wrong: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder, running(Path(folder), now=NOW) as city:
-        with chromium() as browser:
-            for width, height in WIDTHS.items():
-                for shot in SHOTS:
-                    wrong += take(browser, city, shot, width, height)
+    with (
+        tempfile.TemporaryDirectory(prefix="screenshots-") as folder,
+        running(Path(folder), now=NOW) as city,
+        chromium() as browser,
+    ):
+        receipt = last_receipt(city)
+        for width, height in WIDTHS.items():
+            for shot in SHOTS:
+                wrong += take(browser, city, receipt, shot, width, height)
     for problem in sorted(set(wrong)):
         print(problem)
     return 1 if wrong else 0
 
 
-def take(browser: Any, city: City, shot: Shot, width: int, height: int) -> list[str]:
+def take(browser: Any, city: City, receipt: str, shot: Shot, width: int, height: int) -> list[str]:
     """One page at one width; returns what went wrong."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -78,7 +95,7 @@ def take(browser: Any, city: City, shot: Shot, width: int, height: int) -> list[
     try:
         if shot.person:
             sign_in(page, city, shot.person)
-        answer = page.goto(city.base + shot.path.format(code=city.code))
+        answer = page.goto(city.base + shot.path.format(code=city.code, receipt=receipt))
         if shot.click:
             page.click(shot.click)
             page.wait_for_load_state()
@@ -91,6 +108,15 @@ def take(browser: Any, city: City, shot: Shot, width: int, height: int) -> list[
         context.close()
 
 
+def last_receipt(city: City) -> str:
+    """The number of Kereneng's last receipt."""
+    with closing(sqlite3.connect(city.folder / "var" / "market.db")) as connection:
+        market, year, n = connection.execute(
+            "SELECT market_id, year, n FROM receipt WHERE market_id = 'KRN' ORDER BY year DESC, n DESC LIMIT 1"
+        ).fetchone()
+    return f"{market}-{year}-{n:07}"
+
+
 def sign_in(page: Any, city: City, person: str) -> None:
     """By the form, as a person does."""
     from market.tour import PASSWORD
@@ -98,7 +124,7 @@ def sign_in(page: Any, city: City, person: str) -> None:
     page.goto(f"{city.base}/login")
     page.fill("input[name=username]", person)
     page.fill("input[name=password]", PASSWORD)
-    page.click("main button[type=submit]")
+    page.click("form[action='/login'] button")
     page.wait_for_load_state()
 
 

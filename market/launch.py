@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m market.launch", description="The demo city, on this machine")
     parser.add_argument("--port", type=int, default=8000)
     port: int = parser.parse_args(argv).port
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         _refuse_what_cannot_work(port)
