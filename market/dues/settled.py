@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
-from sqlmodel import Session
+from sqlalchemy import select, update
+from sqlmodel import Session, col
 
 from market.dues.apportionment import Part
 from market.dues.charges import ChargeLine, by_keys
-from market.dues.models import ChargeKey
+from market.dues.models import Bill, BillStatus, ChargeKey
 from market.dues.settlements import table
 
 
@@ -47,6 +47,25 @@ OWED_POSTGRESQL = """owed AS (
         WHERE c.market_id = asked.market_id AND c.period_start = (l ->> 2)::date AND c.charge_type = l ->> 1
             AND c.permit_id = (l ->> 0)::bigint AND c.revision = (l ->> 3)::smallint
         FOR UPDATE) c)"""
+
+
+# And the part that closes the bill behind a payment, once all of it was settled.
+CLOSE_BILL_POSTGRESQL = """closed AS (
+    UPDATE bill SET status = 'PAID' FROM gate
+    WHERE market_id = %(market_id)s::varchar AND id = %(bill_id)s::bigint AND status = 'ACTIVE'
+        AND amount <= %(amount)s::bigint - %(credited)s::bigint)"""
+
+
+def close_paid_bill(session: Session, market_id: str, bill_id: int, settled: int) -> None:
+    """The same for other databases: the bill is PAID once `settled` rupiah cover it."""
+    session.connection().execute(
+        update(Bill)
+        .where(
+            col(Bill.market_id) == market_id, col(Bill.id) == bill_id, col(Bill.status) == BillStatus.ACTIVE,
+            col(Bill.amount) <= settled,
+        )
+        .values(status=BillStatus.PAID)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from market import clock
 from market.auth.access import Anyone
 from market.database import get_engine, session_scope
-from market.payments import confirming as confirming  # registers the confirming job
+from market.payments import upkeep as upkeep  # registers the jobs
 from market.payments.inbox import receive
 from market.payments.models import OutcomeKind
 from market.payments.notices import Notification

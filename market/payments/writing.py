@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from market import clock
 from market.dues import service as dues
-from market.dues.settled import SETTLE_POSTGRESQL, settle_columns
+from market.dues.settled import CLOSE_BILL_POSTGRESQL, SETTLE_POSTGRESQL, close_paid_bill, settle_columns
 from market.ledger import service as ledger
 from market.ledger.identity import new_id
 from market.payments.models import Inbox, Payment, Receipt, TitipanMovement
@@ -33,6 +33,7 @@ WITH message AS (
 gate AS (SELECT 1 FROM message UNION ALL SELECT 1 WHERE %(event_id)s::varchar IS NULL),
 {SETTLE_POSTGRESQL},
 {ledger.POST_POSTGRESQL},
+{CLOSE_BILL_POSTGRESQL},
 moved AS (
     INSERT INTO titipan_movement (market_id, id, vendor_id, kind, amount, payment_id, transaction_id, at, by_user, note)
     SELECT %(market_id)s::varchar, %(payment_id)s::bigint, %(vendor_id)s::bigint, %(credit_kind)s::varchar, %(credited)s::bigint, %(payment_id)s::bigint,
@@ -89,6 +90,8 @@ def write_many(session: Session, drafts: Sequence["Draft"]) -> tuple[list[int], 
     for draft in drafts:
         if draft.parts:
             dues.settle(session, market_id, draft.id, draft.parts, day=draft.business_day, method=str(draft.method))
+        if draft.bill_id is not None:
+            close_paid_bill(session, market_id, draft.bill_id, draft.amount - draft.credit)
     posted = [done.id for done in ledger.post_many(session, [draft.transaction for draft in drafts])]
     moved = [
         {

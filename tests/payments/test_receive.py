@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
+from market.dues.models import Bill
 from market.ledger import service as ledger
 from market.payments import service as payments
 from market.payments import titipan
@@ -27,6 +28,7 @@ def test_a_payment_settles_its_bill_and_gets_a_receipt(session: Session) -> None
         assert owed(session, town.vendors[0]) == 0 and owed(session, town.vendors[1]) == 5 * FEE
         assert ledger.balance(session, "KRN", "clearing:qris") == 5 * FEE
         assert state(session) == "paid"
+        assert session.exec(select(Bill.status)).all() == ["PAID"]
         view = payments.receipt(session, done.number)
         assert view and (view.amount, view.credited, view.place, view.method) == (5 * FEE, 0, "B-1", "QRIS")
         assert [(line.count, line.each, line.tax) for line in view.lines] == [(5, FEE, 825)]

@@ -1,0 +1,16 @@
+"""What runs by itself for payments and the books: the sealer, the confirming queries, and forgetting old answers."""
+
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from market.jobs.service import Payload, handler
+from market.ledger import sealer as sealer
+from market.payments import confirming as confirming
+from market.web.idempotency import forget_old
+
+
+@handler("idempotency.forget", every=timedelta(hours=1))
+def forget_answers(session: Session, payload: Payload) -> None:
+    """Answers to Idempotency-Keys are kept for a day."""
+    forget_old(session)
