@@ -50,6 +50,14 @@ def tour_page(request: Request, session: SessionDep, by: Anyone) -> Response:
     return render(request, "tour.html", TourPage(stops, list(tour.PEOPLE), tour.PASSWORD))
 
 
+@router.get("/design")
+def design(request: Request, by: Anyone) -> Response:
+    """Every component in every state; in development only."""
+    if get_settings().production:
+        raise NotFound
+    return render(request, "design.html", None)
+
+
 @router.post("/tour/enter")
 def enter(request: Request, session: SessionDep, by: Anyone, form: FormInput) -> Response:
     """Sign in as a sample person, without a password."""

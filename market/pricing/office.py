@@ -18,7 +18,7 @@ from market.pricing import figures, wording
 from market.pricing import service as pricing
 from market.pricing.catalogue import Item
 from market.pricing.models import Answer, Quote, SheetState
-from market.pricing.reading import Board
+from market.pricing.reading import Board, BoardRow
 from market.pricing.survey import SLOTS, BadQuotes
 from market.vendors import service as vendors
 from market.vendors.models import Market
@@ -212,12 +212,14 @@ def sheet_page(
     try:
         state = str(pricing.get_sheet(session, found.id, wanted).state)
     except NotFound:
-        state = "" if not _published(session, found.id, wanted) else str(SheetState.published)
+        state = str(SheetState.published) if _published(session, found.id, wanted) else ""
+    board = _published(session, found.id, wanted)
+    out = {row.item.id: row for row in board.rows} if board else {}
     recent = pricing.recent_prices(session, found.id, before=wanted)
     groups: dict[str, list[Row]] = {}
     for item in pricing.commodities(session, surveyed=True):
         past = recent.get(item.id, [])
-        row = _row(item, past[-1] if past else None, held, typed, errors or {})
+        row = _row(item, past[-1] if past else None, held, typed, errors or {}, out.get(item.id))
         groups.setdefault(wording.group_title(item.group), []).append(row)
     closed = state in (SheetState.approved, SheetState.published)
     return SheetPage(
@@ -230,7 +232,7 @@ def sheet_page(
         may_enter=not closed and by.has(Role.surveyor, Role.clerk, market_id=found.id),
         may_approve=state == SheetState.submitted and by.has(Role.market_head, market_id=found.id),
         may_publish=state == SheetState.published and by.has(Role.market_head, market_id=found.id),
-        board=_published(session, found.id, wanted),
+        board=board,
         errors=errors or {},
         values=dict(typed or {}),
     )
@@ -242,6 +244,7 @@ def _row(
     held: Mapping[tuple[str, int], Quote],
     typed: Mapping[str, str] | None,
     errors: Mapping[str, str],
+    out: BoardRow | None,
 ) -> Row:
     quotes = [held.get((item.id, slot)) for slot in range(1, SLOTS + 1)]
     known = [q for q in quotes if q is not None]
@@ -264,8 +267,9 @@ def _row(
         errors={slot: errors[f"{item.id}:{slot}"] for slot in range(1, SLOTS + 1) if f"{item.id}:{slot}" in errors},
         notes=[q.message for q in known if q.state == SheetState.returned and q.message],
         flag=next((q.flag for q in known if q.flag), ""),
-        median=figures.median(prices) if prices else None,
-        n=len(prices),
+        # A day that was published without a sheet (moved from another system) has figures and no quotes.
+        median=figures.median(prices) if prices else (out.price if out else None),
+        n=len(prices) or (out.n if out else 0),
     )
 
 
