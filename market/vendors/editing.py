@@ -54,6 +54,16 @@ def edit_vendor(session: Session, vendor_id: int, data: VendorEdit, *, by: Princ
     return vendor
 
 
+def read_phone(session: Session, vendor_id: int, *, by: Principal) -> str | None:
+    """A vendor's phone number in clear, for who must call them. Each look stands in the audit log."""
+    by.require(Role.clerk, Role.market_head)
+    row = session.get(Personal, find_vendor(session, vendor_id).id)
+    audit.record(session, by, "vendor.phone_read", "vendor", str(vendor_id))
+    if row is None or row.wrapped_key is None or row.sealed is None:
+        return None
+    return unseal(row.wrapped_key, row.key_id, row.sealed)["phone"]
+
+
 def edit_operator(session: Session, operator_id: str, data: OperatorEdit, *, by: Principal) -> Operator:
     """Change an operator's name or address. Raises OperatorUnknown."""
     by.require(Role.admin, operator_id=operator_id)

@@ -132,6 +132,15 @@ def places(
     return [PlaceRow(**row) for row in session.execute(query).mappings()]
 
 
+def occupancy(session: Session, market_id: str, day: date) -> tuple[int, int]:
+    """How many of a market's places somebody holds on `day`, in any session, and how many there are."""
+    held = select(func.count(func.distinct(col(Permit.place_id)))).where(
+        col(Permit.market_id) == market_id, _current(day)
+    )
+    total = select(func.count()).select_from(Place).where(col(Place.market_id) == market_id)
+    return session.execute(held).scalar_one(), session.execute(total).scalar_one()
+
+
 def blocks(session: Session, market_id: str) -> list[str]:
     """A market's blocks, in order."""
     query = select(col(Place.block)).where(col(Place.market_id) == market_id).distinct().order_by(col(Place.block))

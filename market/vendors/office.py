@@ -1,6 +1,6 @@
 """The office changes what is registered; the admin sets up operators, markets and sessions: an empty city by page."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +12,9 @@ from market.database import SessionDep
 from market.errors import MarketError, NotFound
 from market.vendors import cells, editing, lists
 from market.vendors import service as vendors
+from market.vendors.access import Registrar
 from market.vendors.models import FeeRegime, Market, MarketSession, Operator, Place, PlaceKind, PlaceStatus, Vendor
+from market.vendors.pages import vendor_page
 from market.vendors.schemas import MarketEdit, MarketIn, OperatorEdit, OperatorIn, PlaceEdit, SessionIn, VendorEdit
 from market.web.forms import FormInput, checked, problems, redirect
 from market.web.render import render
@@ -128,6 +130,14 @@ def change_vendor(request: Request, session: SessionDep, by: Clerk, vendor_id: i
             session.refresh(vendor)
             errors = problems(refusal)
     return render(request, "vendors/vendor_edit.html", VendorEditPage(vendor, form.values, errors), 422)
+
+
+@router.post("/vendors/{vendor_id}/phone")
+def show_phone(request: Request, session: SessionDep, by: Registrar, vendor_id: int) -> Response:
+    """The vendor's page with the phone number, once. A POST: it writes to the audit log."""
+    page = vendor_page(session, by, vendor_id)
+    phone = editing.read_phone(session, vendor_id, by=by)
+    return render(request, "vendors/vendor.html", replace(page, phone=phone or ""))
 
 
 @router.get("/markets")

@@ -41,6 +41,8 @@ class PlacesPage:
     state: str
     next: int | None
     may_add: bool
+    held: int
+    total: int
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -78,7 +80,7 @@ class VendorsPage:
 
 @dataclass(frozen=True)
 class VendorPage:
-    """What templates/vendors/vendor.html shows; `nik_last4` only to who may see it."""
+    """What templates/vendors/vendor.html shows; `nik_last4` and `phone` only to who may see them."""
 
     vendor: Vendor
     nik_last4: str | None
@@ -86,7 +88,8 @@ class VendorPage:
     today: date
     card_markets: list[str]
     may_write: bool
-    card: str | None = None
+    may_call: bool = False
+    phone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,13 +225,13 @@ def find(request: Request, session: SessionDep, by: Registrar, form: FormInput) 
 
 @router.get("/office/vendors/{vendor_id}")
 def vendor(request: Request, session: SessionDep, by: Reader, vendor_id: int) -> Response:
-    return render(request, "vendors/vendor.html", _vendor(session, by, vendor_id))
+    return render(request, "vendors/vendor.html", vendor_page(session, by, vendor_id))
 
 
 @router.post("/office/vendors/{vendor_id}/card")
 def reissue(request: Request, session: SessionDep, by: Clerk, vendor_id: int, form: FormInput) -> Response:
     """A new card: the old code dies, the balance and the debt stay."""
-    _vendor(session, by, vendor_id)
+    vendor_page(session, by, vendor_id)
     found = _market(session, by, form.values.get("market", ""))
     by.require(Role.clerk, market_id=found.id)
     vendors.issue_code(session, kind="vendor", market_id=found.id, ref=vendor_id, by=by)
@@ -308,6 +311,7 @@ def _places(
         after=(found.id, after), limit=lists.PAGE + 1,
     )  # fmt: skip
     shown = rows[: lists.PAGE]
+    held, total = lists.occupancy(session, found.id, clock.today(found.timezone))
     return PlacesPage(
         market=found,
         markets=readable(session, by),
@@ -319,6 +323,8 @@ def _places(
         state=state,
         next=shown[-1].id if len(rows) > lists.PAGE else None,
         may_add=by.has(Role.clerk, market_id=found.id),
+        held=held,
+        total=total,
         values=values or {},
         errors=errors or {},
     )
@@ -366,7 +372,8 @@ def _vendors(
     return VendorsPage(shown, operators, q, more, by.has(Role.clerk), values or {}, errors or {})
 
 
-def _vendor(session: Session, by: Principal, vendor_id: int) -> VendorPage:
+def vendor_page(session: Session, by: Principal, vendor_id: int) -> VendorPage:
+    """A vendor with what they hold at the markets `by` works at. Raises VendorUnknown."""
     markets = readable(session, by)
     row = lists.find_vendor(session, vendor_id)
     if row.operator_id not in {m.operator_id for m in markets}:
@@ -380,4 +387,5 @@ def _vendor(session: Session, by: Principal, vendor_id: int) -> VendorPage:
         today=clock.today(),
         card_markets=sorted({p.market_id for p in permits if by.has(Role.clerk, market_id=p.market_id)}),
         may_write=by.has(Role.clerk),
+        may_call=by.has(Role.clerk, Role.market_head),
     )

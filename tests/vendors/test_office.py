@@ -61,6 +61,8 @@ def test_a_vendor_is_changed_and_nothing_personal_is_logged(client: TestClient, 
     assert not any("1111" in f"{e.before}{e.after}" for e in log)
     assert "Dagang Banten" in client.get(f"/office/vendors/{vendor}").text
     assert "Dagang Banten" not in client.get("/markets/KRN").text, "no longer agreed to"
+    shown = client.post(f"/office/vendors/{vendor}/phone")
+    assert "081211112222" in shown.text and len(entries(client, "vendor.phone_read")) == 1
     other = {"name": "Warung Contoh 0", "type": "PERSON", "public": "yes", "nik": NIK}
     refused = client.post(f"/office/vendors/{vendor - 1}/edit", data=other)
     assert refused.status_code == 422 and "sudah terdaftar atas" in refused.text
@@ -71,6 +73,7 @@ def test_another_market_or_role_changes_nothing(client: TestClient, sign_in: Sig
     sign_in(client, Role.clerk, market_id="SND")
     assert client.post("/office/places/KRN/B-12/edit", data=PLACE).status_code == 404
     assert client.post(f"/office/vendors/{vendor}/edit", data={"name": "Lain"}).status_code == 404
+    assert client.post(f"/office/vendors/{vendor}/phone").status_code == 404
     assert client.get("/office/markets").status_code == 403
     for role, status in ((Role.collector, 403), (Role.city_viewer, 403), (Role.treasurer, 403), (Role.auditor, 403)):
         sign_in(client, role, market_id="KRN")
