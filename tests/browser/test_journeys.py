@@ -17,7 +17,7 @@ NUMBER = re.compile(r"[A-Z]{3}-20\d\d-\d{7}")
 def pay_at_the_bank(page: Any) -> None:
     """In a tab of the same visitor: the example bank, "Bayar"."""
     bank = page.context.new_page()
-    bank.goto(page.get_attribute("a[href*='/acquirer/pay/']", "href"))
+    bank.goto(page.get_attribute("a[href*='/acquirer/pay?']", "href"))
     bank.click("main form:has(input[value=pay]) button")
     bank.wait_for_load_state()
     bank.close()
@@ -58,7 +58,7 @@ def test_the_pay_page_turns_to_paid_by_itself(visit: Visit, city: City) -> None:
     page.wait_for_selector(".qr-card")
     assert page.get_attribute("a[download]", "href").endswith("/qr.png")
     pay_at_the_bank(page)
-    page.wait_for_function("!document.querySelector('.qr-card')", timeout=20_000)
+    page.wait_for_selector(".qr-card", state="detached")
     assert NUMBER.search(page.inner_text("main"))
     assert owed in page.inner_text("main")
     page.goto(f"{city.base}/pay/{city.code}")
