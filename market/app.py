@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app.include_router(auth_pages.router)
     app.include_router(auth_admin.router)
     for feature in FEATURES:
-        for part in ("api", "pages", "webhooks", "pay", "guide", "today", "trace", "own", "office", "cards"):
+        for part in ("api", "pages", "webhooks", "pay", "guide", "today", "trace", "own", "pack", "office", "cards"):
             if module := _module(f"market.{feature}.{part}"):
                 app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
