@@ -1,0 +1,206 @@
+"""`make soak SEED=… SECONDS=…`: a seeded market whose bank, clerks and machine misbehave; the books must tie all the while.
+
+Each act may be repeated, late, wrong or cut off before its commit. A second account of what was taken is kept in plain
+Python, and compared with payments, receipts and the ledger. Every fifth act a QRIS payload is damaged: no damage may pass.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from market import clock, guards, migrate
+from market.database import make_engine, session_scope
+from market.dues import service as dues
+from market.payments import service as payments
+from market.payments.models import OutcomeKind
+from market.payments.notices import Notification
+from market.payments.rails import qris
+from tests.payments import city
+
+PAYLOAD = (
+    "00020101021226670017ID.CO.BPDBALI.WWW01189360012900000000170213SEWAKADARMA010303UME51440014ID.CO.QRIS.WWW"
+    "0215ID20260000000170303UME5204939953033605802ID5917PASAR SEWAKADARMA6008DENPASAR610580232"
+)
+
+
+class CutOff(Exception):
+    """The machine dies here: nothing of this transaction may be seen afterwards."""
+
+
+@dataclass
+class Books:
+    """What ought to be true, kept apart from the program."""
+
+    taken: int = 0
+    receipts: int = 0
+    acts: Counter[str] = field(default_factory=Counter)
+
+
+class Simulation:
+    """One seed, one SQLite database, a day that moves on."""
+
+    def __init__(self, engine: Engine, seed: int) -> None:
+        self.engine, self.dice, self.books = engine, random.Random(seed), Books()
+        self.day, self.serial = city.TODAY, 0
+        self.sent: list[Notification] = []
+        self.slips: list[tuple[int, int, str]] = []
+        with session_scope(engine) as session:
+            self.town = city.build(session, days=5, vendors=8)
+
+    def act(self) -> None:
+        """One act of the day, chosen by the dice."""
+        choices = [self.pay_by_qris, self.pay_cash, self.repeat_notice, self.repeat_cash, self.accrue, self.next_day]
+        chosen = self.dice.choices(choices, weights=[40, 25, 15, 10, 6, 4])[0]
+        self.books.acts[chosen.__name__] += 1
+        with clock.freeze(city.NOON + (self.day - city.TODAY)):
+            try:
+                chosen()
+            except CutOff:
+                self.books.acts["cut off"] += 1
+
+    def _maybe_cut_off(self) -> None:
+        if self.dice.random() < 0.08:
+            raise CutOff
+
+    def pay_by_qris(self) -> None:
+        vendor = self.dice.choice(self.town.vendors)
+        with session_scope(self.engine) as session:
+            if not dues.unpaid(session, "KRN", vendor_id=vendor):
+                return
+            asked = city.ask(session, vendor, count=self.dice.randint(1, 4))
+        self.serial += 1
+        late = timedelta(hours=self.dice.choice([0, 0, 0, 48]))
+        wrong = self.dice.choice([0, 0, 0, 0, 0, 1000, -1000])
+        notice = city.notice(
+            asked,
+            event=f"s{self.serial}",
+            amount=asked.amount + wrong,
+            paid_at=clock.now() + late,
+            bank=f"B{self.serial}",
+        )
+        with clock.freeze(clock.now() + late):
+            self._deliver(notice)
+
+    def _deliver(self, notice: Notification) -> None:
+        with session_scope(self.engine) as session:
+            outcome = payments.receive(session, notice)
+            self._maybe_cut_off()
+        self.books.acts[f"outcome {outcome.kind}"] += 1
+        self.sent.append(notice)
+        if outcome.kind in {OutcomeKind.applied, OutcomeKind.credited, OutcomeKind.held} and outcome.payment_id:
+            self.books.taken += notice.amount
+            self.books.receipts += 1
+
+    def repeat_notice(self) -> None:
+        if not self.sent:
+            return
+        notice = self.dice.choice(self.sent)
+        with session_scope(self.engine) as session:
+            kind = payments.receive(session, notice).kind
+        assert kind in {OutcomeKind.duplicate, OutcomeKind.conflicting, OutcomeKind.unknown}, kind
+
+    def pay_cash(self) -> None:
+        vendor, amount = (
+            self.dice.choice(self.town.vendors),
+            self.dice.choice([city.FEE, 2 * city.FEE, 15_000, 100_000]),
+        )
+        self.serial += 1
+        slip = (vendor, amount, f"soak-{self.serial}")
+        self._cash(slip)
+        self.slips.append(slip)
+        self.books.taken += amount
+        self.books.receipts += 1
+
+    def _cash(self, slip: tuple[int, int, str]) -> None:
+        vendor, amount, key = slip
+        with session_scope(self.engine) as session:
+            payments.take_cash(session, market_id="KRN", vendor_id=vendor, amount=amount, by=city.CLERK, key=key)
+            self._maybe_cut_off()
+
+    def repeat_cash(self) -> None:
+        if self.slips:
+            self._cash(self.dice.choice(self.slips))
+
+    def accrue(self) -> None:
+        with session_scope(self.engine) as session:
+            dues.accrue(session, self.day)
+            self._maybe_cut_off()
+        with session_scope(self.engine) as session:
+            assert dues.accrue(session, self.day).created == 0, "a second run adds nothing"
+
+    def next_day(self) -> None:
+        self.day += timedelta(days=1)
+
+    def damage(self) -> None:
+        """A payload with one character changed, dropped, doubled or swapped is never taken for a good one."""
+        whole = qris.with_amount(_with_crc(PAYLOAD), self.dice.randint(1, 10_000_000))
+        assert not qris.validate(whole)
+        at = self.dice.randrange(len(whole))
+        changed = self.dice.choice(
+            (
+                whole[:at] + chr(self.dice.randint(32, 126)) + whole[at + 1 :],
+                whole[:at] + whole[at + 1 :],
+                whole[:at] + whole[at] + whole[at:],
+                whole[: at - 1] + whole[at : at + 1] + whole[at - 1 : at] + whole[at + 1 :] if at else whole[1:],
+            )
+        )
+        assert changed == whole or qris.validate(changed), f"taken for good: {changed}"
+
+    def compare(self) -> None:
+        """The program's books against ours, and against themselves."""
+        city.assert_clean(self.engine)
+        with session_scope(self.engine, write=False) as session:
+            taken, receipts = session.execute(
+                text("SELECT (SELECT coalesce(sum(amount), 0) FROM payment), (SELECT count(*) FROM receipt)")
+            ).one()
+        assert (taken, receipts) == (self.books.taken, self.books.receipts)
+
+
+def _with_crc(payload: str) -> str:
+    return f"{payload}6304{qris.crc(payload + '6304')}"
+
+
+def run(folder: Path, seed: int, seconds: float, acts: int | None = None) -> Books:
+    """Simulate for so many seconds, or so many acts; raises AssertionError with the first thing that does not tie."""
+    engine = make_engine(f"sqlite:///{folder / 'soak.db'}")
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        guards.install(connection)
+    with clock.freeze(city.NOON):
+        simulation = Simulation(engine, seed)
+    until, n = time.monotonic() + seconds, 0
+    while n < acts if acts is not None else time.monotonic() < until:
+        simulation.act()
+        n += 1
+        if n % 5 == 0:
+            simulation.damage()
+        if n % 200 == 0:
+            simulation.compare()
+    simulation.compare()
+    engine.dispose()
+    return simulation.books
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=60)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        books = run(Path(folder), args.seed, args.seconds)
+    for name, count in sorted(books.acts.items()):
+        sys.stdout.write(f"  {name:<24} {count}\n")
+    sys.stdout.write(f"seed {args.seed}: {books.receipts} payments, Rp {books.taken:,} taken; everything ties\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
