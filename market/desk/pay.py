@@ -143,6 +143,8 @@ def pay_picture(session: SessionDep, by: Anyone, code: str) -> Response:
 def pay_now(request: Request, scope: Scope, by: Anyone, bank: Acquirer, form: FormInput, code: str) -> Response:
     """Commit the attempt, ask the bank with nothing open, commit its answer."""
     what, typed = form.values.get("what", "all"), form.values.get("amount", "")
+    if what == "all" and typed.strip():
+        what = "other"  # an amount was typed; without a script the choice beside it may not have moved
     try:
         with scope() as session:
             asked, old = _ask(session, code, what, typed)

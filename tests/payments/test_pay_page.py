@@ -116,7 +116,7 @@ def test_a_part_and_another_amount(street: Street) -> None:
     assert "Rp 8.325" in text_of(street.page())
     assert street.client.post(f"/pay/{street.card}", data={"what": "oldest"}).status_code == 303
     assert street.reference_at_bank() == first, "the same QR is still out"
-    assert street.client.post(f"/pay/{street.card}", data={"what": "other", "amount": "10.000"}).status_code == 303
+    assert street.client.post(f"/pay/{street.card}", data={"what": "all", "amount": "10.000"}).status_code == 303
     assert street.bank.post(f"/acquirer/control/pay/{first}", json={}).status_code == 404, "the first QR was taken back"
     street.bank.post(f"/acquirer/control/pay/{street.reference_at_bank()}", json={}).raise_for_status()
     wait_for(lambda: street.client.get(f"/pay/{street.card}/status").json()["state"] == "paid")
