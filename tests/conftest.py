@@ -24,7 +24,7 @@ from market.database import make_engine
 from market.web.i18n import speak
 from tests import postgres
 
-PASSWORD = "kata-sandi-contoh-7"  # noqa: S105 - of people who exist for one test
+PASSWORD = "kata-sandi-contoh-7"  # of people who exist for one test
 BOTH = ("sqlite", "postgresql")
 
 

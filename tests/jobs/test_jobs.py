@@ -2,7 +2,6 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,10 +15,9 @@ from market.jobs.models import Job, OutboxMessage
 
 
 @pytest.fixture(autouse=True)
-def own_handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_handlers", "_callers", "_schedule"):
         monkeypatch.setattr(jobs, name, {})
-    yield
 
 
 def count(engine: Engine, *where: object) -> int:
@@ -36,9 +34,13 @@ def test_announced_twice_is_one_job(session: Session) -> None:
 
 
 def test_a_fact_that_is_rolled_back_takes_its_job_along(database: Engine) -> None:
-    with pytest.raises(RuntimeError), session_scope(database) as session:
-        jobs.enqueue(session, "x", {})
-        raise RuntimeError
+    def announce_and_fail() -> None:
+        with session_scope(database) as session:
+            jobs.enqueue(session, "x", {})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        announce_and_fail()
     assert count(database) == 0
 
 
