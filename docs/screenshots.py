@@ -17,6 +17,7 @@ from tests.city import City, chromium, running
 
 FOLDER = Path(__file__).parent / "screenshots"
 NOW = "2026-11-24T10:47:00+08:00"  # a Tuesday morning, fifty days before Galungan
+IN_README = ("pay", "board", "office")  # their first screenful stands there
 WIDTHS = {390: 844, 1280: 900}
 
 
@@ -55,10 +56,13 @@ SHOTS = (
     Shot("import", "/office/import", "loket"),
     Shot("cash", "/office/cash", "loket"),
     Shot("markets", "/office/markets", "admin"),
-    Shot("price-import", "/office/prices/import", "kepala"),
+    Shot("price-import", "/office/prices/import", "loket"),
     Shot("closing", "/office/closing", "bendahara"),
     Shot("deposits", "/office/deposits", "bendahara"),
     Shot("trace", "/office/trace/{receipt}", "auditor"),
+    Shot("quotes", "/office/prices", "harga"),
+    Shot("monitor", "/monitor", "kota"),
+    Shot("progress", "/markets/KRN/progress"),
     Shot("users", "/office/users", "admin"),
     Shot("not-found", "/prices/XYZ"),
 )
@@ -103,6 +107,8 @@ def take(browser: Any, city: City, receipt: str, shot: Shot, width: int, height:
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         problems += [f"{shot.name}: {wide} px wider than {width}"] if wide > 0 else []
         save(page.screenshot(full_page=True), FOLDER / f"{shot.name}-{width}.png")
+        if shot.name in IN_README and width == 390:
+            save(page.screenshot(), FOLDER / f"first-{shot.name}.png")
         return problems
     finally:
         context.close()
