@@ -20,6 +20,6 @@ def new_id() -> int:
         return _last
 
 
-def id_at(seconds: float) -> int:
-    """The smallest id born at this instant (seconds since 1970)."""
-    return int(seconds * 1_000_000) << 12
+def id_before(nanoseconds: int) -> int:
+    """The smallest id that may have been born since so long ago."""
+    return (time.time_ns() - nanoseconds) // 1000 << 12

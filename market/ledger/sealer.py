@@ -6,7 +6,6 @@ minute by a job, and at the close of a day. Editing or removing a sealed transac
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -15,10 +14,10 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from market.jobs.service import Payload, handler
-from market.ledger.identity import id_at
+from market.ledger.identity import id_before
 
 # Ids grow with the clock. A transaction that commits later than this after its id was taken is found by `everything`.
-LOOK_BACK = 3600.0
+LOOK_BACK = 3_600 * 10**9  # an hour, in nanoseconds
 BATCH = 5_000
 
 _TIPS = """
@@ -45,7 +44,7 @@ _WRITE = text("INSERT INTO ledger_seal (book, position, transaction_id, hash) VA
 def seal(session: Session, *, everything: bool = False) -> int:
     """Chain what waits; returns how many transactions that was. Two sealers at once: the key lets one win."""
     tips = {row.book: (row.position, row.hash) for row in session.execute(text(_TIPS))}
-    since = 0 if everything else id_at(time.time() - LOOK_BACK)
+    since = 0 if everything else id_before(LOOK_BACK)
     sealed = 0
     while links := _next_links(session, tips, since):
         session.execute(_WRITE, links)
