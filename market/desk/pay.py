@@ -210,9 +210,7 @@ def _take_back(scope: Scope, client: SnapClient, old: PaymentAttempt) -> None:
     except SnapProblem:
         return
     with scope() as session:
-        row = session.get(PaymentAttempt, (old.market_id, old.id), with_for_update=True)
-        if row is not None and row.state == AttemptState.open:
-            row.state = AttemptState.cancelled
+        payments.take_back(session, old)
 
 
 def _amount(typed: str) -> int | None:

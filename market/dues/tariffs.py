@@ -129,7 +129,7 @@ def _markets(session: Session, operator_id: str, market_id: str | None) -> list[
         if market.operator_id != operator_id:
             raise NotOfOperator(fields={"market_id": say(NotOfOperator.message)})
         return [market]
-    return list(session.execute(select(Market).where(col(Market.operator_id) == operator_id)).scalars())
+    return [market for market in vendors.every_market(session) if market.operator_id == operator_id]
 
 
 def _meets(row: Tariff) -> list[ColumnElement[bool]]:

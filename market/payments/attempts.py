@@ -145,6 +145,13 @@ def latest(session: Session, market_id: str, origin: str) -> PaymentAttempt | No
     ).scalar_one_or_none()
 
 
+def take_back(session: Session, old: PaymentAttempt) -> None:
+    """The provider has taken a QR back: the attempt ends, unless money came first."""
+    row = session.get(PaymentAttempt, (old.market_id, old.id), with_for_update=True)
+    if row is not None and row.state == AttemptState.open:
+        row.state = AttemptState.cancelled
+
+
 def place_names(charges: Sequence[UnpaidCharge]) -> str:
     """*B-12* or *B-12, B-13*: where the money is for, as it stands on the receipt."""
     return ", ".join(dict.fromkeys(line.place_code for line in charges))[:80]

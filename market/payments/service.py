@@ -6,7 +6,17 @@ payments.receipt(session, "KRN-2026-0004182") -> ReceiptView | None
 payments.record_many(session, [Draft(…), …]) -> [Recorded(…), …]
 """
 
-from market.payments.attempts import Asked, NotOurs, TooLargeForQris, answered, begin, failed, latest, place_names
+from market.payments.attempts import (
+    Asked,
+    NotOurs,
+    TooLargeForQris,
+    answered,
+    begin,
+    failed,
+    latest,
+    place_names,
+    take_back,
+)
 from market.payments.cash import BadCashAmount, cash_account, take_cash
 from market.payments.checks import cross_check
 from market.payments.finding import PayerUnknown, known_payer
@@ -54,6 +64,6 @@ __all__ = [
     "receive",
     "record",
     "record_many",
-    "resolve",
+    "resolve", "take_back",
     "take_cash",
 ]  # fmt: skip
