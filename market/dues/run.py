@@ -153,27 +153,44 @@ class MarketRun:
     # -- charges ---------------------------------------------------------------------------------------------
 
     def _stretches(self, first: date, last: date) -> Iterator[tuple[statements.Stretch, bool]]:
-        """Stretches of days with the same tariffs, per type; each is asked by the day and by the month."""
-        for charge_type in ChargeType:
-            rows = [t for t in self.tariffs if t.charge_type == charge_type]
-            edges = {t.valid_from for t in rows} | {t.valid_until for t in rows if t.valid_until}
-            starts = [first, *sorted(edge for edge in edges if first < edge <= last)]
-            ends = [*(start - timedelta(days=1) for start in starts[1:]), last]
-            for start, end in zip(starts, ends, strict=True):
-                if order := ranked(rows, charge_type, start):
-                    reliefs = reliefs_ranked(self.reliefs, charge_type)
-                    stretch = statements.Stretch(self.market.id, charge_type, start, end, order, reliefs)
-                    yield from ((stretch, False), (stretch, True))
+        """Stretches of days with the same tariffs, per session and type; each is asked by the day and by the month."""
+        for opening in vendors.sessions_of(self.session, self.market.id):
+            for charge_type in ChargeType:
+                rows = [
+                    t for t in self.tariffs if t.charge_type == charge_type and t.session_code in (None, opening.code)
+                ]
+                edges = {t.valid_from for t in rows} | {t.valid_until for t in rows if t.valid_until}
+                starts = [first, *sorted(edge for edge in edges if first < edge <= last)]
+                ends = [*(start - timedelta(days=1) for start in starts[1:]), last]
+                reliefs = reliefs_ranked(self.reliefs, charge_type)
+                for start, end in zip(starts, ends, strict=True):
+                    if order := ranked(rows, charge_type, start):
+                        stretch = statements.Stretch(
+                            self.market.id, opening.code, charge_type, start, end, order, reliefs
+                        )
+                        yield from ((stretch, False), (stretch, True))
 
     def _insert(self, first: date, last: date) -> int:
         inserted = 0
         connection = self.session.connection().execution_options(preserve_rowcount=True)
+        months_begin = self._months_begin(first, last)
         for stretch, monthly in self._stretches(first, last):
+            if monthly and not months_begin:
+                continue
             statement = statements.insert_charges(stretch, monthly=monthly, run_id=self.id, dialect=self.dialect)
             if statement is not None:
                 inserted += connection.execute(statement).rowcount
         self.created += inserted
         return inserted
+
+    def _months_begin(self, first: date, last: date) -> bool:
+        """Whether a month's line can fall due within these days: a 1st, or a permit's own first day."""
+        if any((first + timedelta(days=n)).day == 1 for n in range((last - first).days + 1)):
+            return True
+        begins = select(permit.c.id).where(
+            permit.c.market_id == self.market.id, permit.c.billed_from.between(first, last)
+        )
+        return self.session.execute(begins.limit(1)).first() is not None
 
     def _catch_up(self, permits: ColumnElement[bool]) -> None:
         first, last = self.session.execute(
