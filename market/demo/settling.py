@@ -28,6 +28,7 @@ OLD_DEBTS = 0.05
 TOUR_PLACE = "A-12"
 SOCIAL_PLACE = "A-34"
 VENDOR_USER = "pedagang"
+REBUILT, REBUILT_AGO = "SMR", 40  # its page of progress says since when it can be compared
 
 
 @dataclass
@@ -50,10 +51,12 @@ def build(session: Session, *, seed: int, today: date, days: int) -> None:
     for code, name in OPERATORS.items():
         vendors.add_operator(session, code, name=name, by=SYSTEM)
     for city in MARKETS:
-        vendors.add_market(
+        made = vendors.add_market(
             session, city.code, operator_id=city.operator, name=city.name, fee_regime=FeeRegime(city.regime), source=city.source,
             sessions=[(o.code, o.name, o.opens, o.closes) for o in city.sessions], by=SYSTEM,
         )  # fmt: skip
+        if city.code == REBUILT:
+            made.works_on = today - timedelta(days=REBUILT_AGO)
     pricing.seed(session, [(city.code, city.name) for city in MARKETS])
     _set_fees(session)
     random = Random(f"{seed}/vendors")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from market import audit
 from market.auth.access import SYSTEM
 from market.console import Commands, Namespace, Out
 from market.desk.pack import archive, export, period
@@ -22,6 +23,7 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace, out: Out) -> None:
     with out.session() as session:
+        audit.seal(session)  # as `audit verify` does, so that the file says how the whole log stands
         market = vendors.get_market(session, args.market)
         made = export(session, market, *period(market, args.first, args.last), by=SYSTEM)
     Path(args.out).write_bytes(archive(made))

@@ -147,7 +147,7 @@ def pack(session: Session, market: Market, first: date, last: date) -> Pack:
     """Read the period. The caller has checked who may."""
     values = {"market": market.id, "first": first, "last": last}
     sqlite = session.get_bind().dialect.name == "sqlite"
-    padded = "printf('%07d', r.n)" if sqlite else "to_char(r.n, 'FM0000000999999')"
+    padded = "printf('%07d', r.n)" if sqlite else "lpad(CAST(r.n AS text), greatest(7, length(CAST(r.n AS text))), '0')"
     today = clock.today(market.timezone)
     receipts = [_receipt(row, market.id, today) for row in _rows(session, _RECEIPTS.format(padded=padded), values)]
     numbers = {row["payment_id"]: row["receipt"] for row in receipts}

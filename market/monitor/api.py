@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 
 from market.database import SessionDep
-from market.monitor import service as monitor
 from market.monitor.pages import Viewer, watched
 from market.monitor.service import Wall
 
@@ -13,4 +12,4 @@ router = APIRouter(prefix="/api/v1", tags=["monitor"])
 @router.get("/monitor", response_model=Wall)
 def wall(session: SessionDep, by: Viewer) -> Wall:
     """Aggregates of every market the caller may watch. No person, no place; rupiah; each figure under `definitions`."""
-    return monitor.wall(session, watched(session, by))
+    return watched(session, by)

@@ -1,6 +1,6 @@
 """`/monitor`, the wall of the city; `/markets/{market}/progress`, before and after a market's works, for anyone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,8 +11,8 @@ from market.database import SessionDep
 from market.monitor import service as monitor
 from market.monitor.progress import Progress, progress
 from market.monitor.service import Wall
+from market.monitor.wording import definitions
 from market.vendors import service as vendors
-from market.vendors.models import Market
 from market.web.render import render
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +31,7 @@ class WallPage:
 
 @router.get("/monitor")
 def wall(request: Request, session: SessionDep, by: Viewer) -> Response:
-    page = WallPage(monitor.wall(session, watched(session, by)))
+    page = WallPage(watched(session, by))
     return render(request, "monitor/wall.html", page, cache_control="no-store")
 
 
@@ -41,6 +41,7 @@ def market_progress(request: Request, session: SessionDep, by: Anyone, market: s
     return render(request, "monitor/progress.html", found)
 
 
-def watched(session: Session, by: Principal) -> list[Market]:
-    """The markets on this person's wall."""
-    return vendors.visible_markets(session, by, *WATCHERS)
+def watched(session: Session, by: Principal) -> Wall:
+    """The wall of the markets this person may watch, with its definitions."""
+    markets = vendors.visible_markets(session, by, *WATCHERS)
+    return replace(monitor.wall(session, markets), definitions=definitions())

@@ -17,7 +17,7 @@ ON_TIME = time(11, 0)  # a shopper's morning is over by then; our own line, no r
 
 @dataclass(frozen=True)
 class Coverage:
-    """A market's publication of today: commodities with an official price, of those listed. None: not published yet."""
+    """A market's publication of today: commodities with an official price, of those surveyed in the city. None: not out yet."""
 
     published: int = 0
     listed: int = 0
@@ -40,7 +40,7 @@ class Above:
 
 
 _ISSUED = text("""
-    SELECT p.market_id, p.priced, p.listed, f.published_at FROM publication p
+    SELECT p.market_id, p.priced, f.published_at FROM publication p
     JOIN publication f ON f.market_id = p.market_id AND f.day = p.day AND f.revision = 0
     WHERE p.market_id IN :ids AND p.day = :day ORDER BY p.market_id, p.revision""").columns(published_at=UTCDateTime)
 _ABOVE = text("""
@@ -60,10 +60,10 @@ def coverage(session: Session, markets: Collection[Market], day: date) -> dict[s
     listed = int(session.execute(_LISTED).scalar_one())
     zones = {m.id: m.timezone for m in markets}
     found = {m.id: Coverage(0, listed) for m in markets}
-    for market_id, priced, of, at in session.execute(_ISSUED.bindparams(*_BOUND), {"ids": list(found), "day": day}):
+    for market_id, priced, at in session.execute(_ISSUED.bindparams(*_BOUND), {"ids": list(found), "day": day}):
         wall = clock.local(at, zones[market_id])
         on_time = (wall.date(), wall.time()) <= (day, ON_TIME)
-        found[market_id] = Coverage(int(priced), int(of), at, on_time)
+        found[market_id] = Coverage(int(priced), listed, at, on_time)
     return found
 
 

@@ -60,7 +60,13 @@ class Progress:
     ready_on: date | None = None
 
 
-_FIRST = text("SELECT min(period_start) AS first FROM charge WHERE market_id = :market").columns(first=Date)
+_BY_DAY = (
+    text("""
+    SELECT period_start, count(DISTINCT permit_id) AS permits FROM charge
+    WHERE market_id = :market AND period_start >= :first AND period_start < :last GROUP BY period_start ORDER BY period_start""")
+    .bindparams(bindparam("first", type_=Date), bindparam("last", type_=Date))
+    .columns(period_start=Date)
+)
 _BILLED = text("""
     SELECT CAST(coalesce(sum(gross), 0) AS bigint), CAST(coalesce(sum(relieved), 0) AS bigint) FROM charge
     WHERE market_id = :market AND period_start >= :first AND period_start <= :last""")
@@ -76,7 +82,7 @@ def progress(session: Session, market: Market) -> Progress:
         return Progress(market, "none", None)
     if works >= today:
         return Progress(market, "ahead", works)
-    since = session.execute(_FIRST, {"market": market.id}).scalar_one()
+    since = _complete_since(session, market.id, works, today)
     if since is None:
         return Progress(market, "short", works)
     # Offsets from the works' day: whole days behind us, each with its twin one cycle earlier, which must be recorded.
@@ -92,6 +98,17 @@ def progress(session: Session, market: Market) -> Progress:
         market, "ready", works, _period(session, market.id, first - cycle, last - cycle),
         _period(session, market.id, first, last), days, since,
     )  # fmt: skip
+
+
+def _complete_since(session: Session, market_id: str, works: date, today: date) -> date | None:
+    """The first day, from one cycle before the works, on which at least half as many permits were billed as on the best day.
+
+    A handful of old debts is no record of a market: comparing against them would flatter or shame it.
+    """
+    values = {"market": market_id, "first": works - timedelta(days=CYCLE), "last": today}
+    days = session.execute(_BY_DAY, values).all()
+    most = max((permits for _, permits in days), default=0)
+    return next((day for day, permits in days if 2 * permits >= most), None)
 
 
 def _period(session: Session, market_id: str, first: date, last: date) -> Period:

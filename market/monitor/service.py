@@ -16,7 +16,6 @@ from market.monitor.takings import Cash
 from market.monitor.trading import Occupancy
 from market.vendors import lists
 from market.vendors.models import Market, MarketSession
-from market.web.i18n import gettext
 
 OCCUPANCY_DAYS = 30
 FEASTS = ("Tumpek Wariga", "Sugihan Jawa", "Penampahan Galungan", "Galungan", "Kuningan")
@@ -57,7 +56,7 @@ class Feast:
 
 @dataclass(frozen=True)
 class Wall:
-    """GET /monitor and GET /api/v1/monitor. Totals are sums of the lines."""
+    """GET /monitor and GET /api/v1/monitor. Totals are sums of the lines; `definitions` are added in the reader's language."""
 
     at: datetime
     day: date
@@ -126,7 +125,6 @@ def wall(session: Session, markets: Sequence[Market]) -> Wall:
         on_time=sum(line.prices.on_time is True for line in made),
         above=pricewatch.above(session, markets, today),
         prices_day=today,
-        definitions=definitions(),
     )
 
 
@@ -191,33 +189,3 @@ def feasts_ahead(today: date) -> list[Feast]:
     days = (today + timedelta(days=n) for n in range((last - today).days + 1))
     named = ((day, calendar.pawukon(day).holy_day) for day in days)
     return [Feast(name, day, (day - today).days) for day, name in named if name in FEASTS]
-
-
-def definitions() -> dict[str, str]:
-    """What each figure counts, and out of what, in the language of the request."""
-    return {
-        "collected": gettext(
-            "Tagihan hari usaha ini yang sudah dibayar, dari tagihan hari usaha ini setelah keringanan; hanya sesi yang sudah buka."
-            " Tunggakan lama yang ikut terbayar disebut terpisah."
-        ),
-        "usual": gettext("Rata-rata 7 hari usaha sebelumnya pada jam yang sama: bagian tagihan hari itu yang sudah dibayar."),
-        "cash": gettext(
-            "Kas di tangan petugas, loket, dan kas pasar menurut buku besar, yang belum menjadi setoran bank."
-            " Umur dihitung dari hari usaha saat uang diterima; kas hari ini belum dihitung terlambat."
-        ),
-        "occupancy": gettext(
-            "Tempat dengan izin aktif yang pemegangnya membayar atau dicatat hadir paling sedikit satu hari dalam 30 hari terakhir,"
-            " dari semua tempat kecuali yang sedang diperbaiki dan TPS."
-        ),
-        "arrears": gettext(
-            "Tagihan sebelum hari ini yang belum lunas setelah keringanan, menurut umur sejak jatuh tempo. Rupiah, tanpa denda."
-        ),
-        "prices": gettext(
-            "Bahan dengan harga resmi hari ini (paling sedikit 3 pedagang), dari bahan yang dipantau."
-            " Tepat waktu: terbitan pertama sebelum pukul 11.00."
-        ),
-        "above": gettext(
-            "Harga tengah terbit hari ini di atas batas atas HET atau HAP yang berlaku hari itu. Angka: pasar yang termahal."
-        ),
-        "galungan": gettext("Hari menuju Galungan berikutnya, menurut siklus Pawukon 210 hari."),
-    }  # fmt: skip
