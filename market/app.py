@@ -17,6 +17,7 @@ from market import tables as tables
 from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
 from market.database import make_engine
+from market.payments.card_attempts import checkout_hosts
 from market.settings import Settings, get_settings
 from market.web import problems
 from market.web.i18n import LanguageMiddleware
@@ -24,6 +25,9 @@ from market.web.render import ROOT
 from market.web.security import SecurityMiddleware
 
 LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
+PARTS = (
+    "api", "pages", "webhooks", "card_hook", "pay", "card_pages", "guide", "today", "trace", "own", "pack", "office", "cards",
+)  # fmt: skip
 FEATURES = ("vendors", "dues", "payments", "pricing", "collection", "desk", "monitor")
 
 
@@ -45,12 +49,12 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app.include_router(auth_pages.router)
     app.include_router(auth_admin.router)
     for feature in FEATURES:
-        for part in ("api", "pages", "webhooks", "pay", "guide", "today", "trace", "own", "pack", "office", "cards"):
-            if module := _module(f"market.{feature}.{part}"):
-                app.include_router(module.router)
+        for part in PARTS:
+            if router := getattr(_module(f"market.{feature}.{part}"), "router", None):  # payments/cards.py is no page
+                app.include_router(router)
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
     app.add_middleware(LanguageMiddleware)
-    app.add_middleware(SecurityMiddleware, https=settings.production)
+    app.add_middleware(SecurityMiddleware, https=settings.production, form_targets=checkout_hosts(settings))
     return app
 
 
