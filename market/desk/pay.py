@@ -14,6 +14,7 @@ from sqlmodel import Session
 from market import clock
 from market.auth.access import Anyone
 from market.database import Scope, SessionDep
+from market.desk.card_offer import CardOffer, card_offer
 from market.desk.paying import CodeUnknown, Payable, payable, refuse_flood, waiting
 from market.dues import service as dues
 from market.dues.service import LineGroup
@@ -93,6 +94,7 @@ class PayPage:
     what: str = "all"
     typed: str = ""
     errors: dict[str, str] = field(default_factory=dict)
+    card: CardOffer | None = None
 
 
 class PayStatus(BaseModel):
@@ -154,7 +156,7 @@ def pay_now(request: Request, scope: Scope, by: Anyone, bank: Acquirer, form: Fo
     except CodeUnknown:
         raise
     except MarketError as error:
-        return _refused(request, scope, code, error, what, typed)
+        return refused(request, scope, code, error, what, typed)
     try:
         if old is not None:
             _take_back(scope, client, old)
@@ -166,7 +168,7 @@ def pay_now(request: Request, scope: Scope, by: Anyone, bank: Acquirer, form: Fo
         log.warning("qris_generate", kind=type(error).__name__, reference=asked.reference)
         with scope() as session:
             payments.failed(session, asked, error)
-        return _refused(request, scope, code, error, what, typed)
+        return refused(request, scope, code, error, what, typed)
     with scope() as session:
         payments.answered(session, asked, qr)
     return redirect(f"/pay/{code}")
@@ -194,7 +196,7 @@ def pay_check(request: Request, scope: Scope, by: Anyone, bank: Acquirer, code: 
 def _ask(session: Session, code: str, what: str, typed: str) -> tuple[payments.Asked | None, PaymentAttempt | None]:
     """A committed attempt, and an older one whose QR is still out; (None, …) where the same QR is out already."""
     target, moment = payable(session, code), clock.now()
-    chosen, amount = target.choose(what, _amount(typed) if what == "other" else None)
+    chosen, amount = target.choose(what, amount_of(typed) if what == "other" else None)
     last = payments.latest(session, target.market.id, target.code.code_hash)
     old = last if waiting(last, moment) else None
     if old is not None and old.amount == amount:
@@ -213,14 +215,14 @@ def _take_back(scope: Scope, client: SnapClient, old: PaymentAttempt) -> None:
         payments.take_back(session, old)
 
 
-def _amount(typed: str) -> int | None:
+def amount_of(typed: str) -> int | None:
     try:
         return parse_rupiah(typed)
     except BadAmount:
         return None
 
 
-def _refused(request: Request, scope: Scope, code: str, error: MarketError, what: str, typed: str) -> Response:
+def refused(request: Request, scope: Scope, code: str, error: MarketError, what: str, typed: str) -> Response:
     with scope() as session:
         page = _page(session, payable(session, code), code, change=True, what=what, typed=typed, errors=problems(error))
         return render(request, "desk/pay.html", page, error.status)
@@ -275,6 +277,7 @@ def _page(
         what=what,
         typed=typed,
         errors=errors or {},
+        card=card_offer(session, target),
     )
 
 
@@ -303,6 +306,8 @@ def _paid(session: Session, attempt: PaymentAttempt | None, moment: datetime) ->
 def _state(attempt: PaymentAttempt | None, moment: datetime) -> str:
     if attempt is None or attempt.state == AttemptState.paid:
         return ""
+    if attempt.provider != "qris":
+        return "held" if attempt.state == AttemptState.held and moment - attempt.created_at < SHOWN_AS_PAID else ""
     if attempt.state == AttemptState.open:
         return "expired" if attempt.expires_at <= moment < attempt.expires_at + SHOWN_AS_PAID else ""
     recent = moment - attempt.created_at < SHOWN_AS_PAID

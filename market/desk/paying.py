@@ -190,4 +190,9 @@ def refuse_flood(session: Session, target: Payable, moment: datetime) -> None:
 
 def waiting(attempt: PaymentAttempt | None, moment: datetime) -> bool:
     """Whether a QR is out and may still be paid."""
-    return attempt is not None and attempt.state == AttemptState.open and moment < attempt.expires_at
+    return (
+        attempt is not None
+        and attempt.provider == "qris"
+        and attempt.state == AttemptState.open
+        and moment < attempt.expires_at
+    )

@@ -68,7 +68,8 @@ def _as_notice(asked: Question, status: QrStatus) -> Notification:
         amount=status.amount or 0,
         paid_at=status.paid_at,
         raw=json.dumps(facts, ensure_ascii=False, sort_keys=True),
-        provider_reference=asked.provider_reference,
+        # What a notification would carry: with another one, it would later count as a second payment.
+        provider_reference=status.reference_no or asked.provider_reference,
         provider_status=status.provider_status,
     )
 

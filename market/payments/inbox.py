@@ -65,6 +65,11 @@ def receive(session: Session, notice: Notification) -> Outcome:
         same = notice.provider_reference in ("", attempt.provider_reference)
         outcome = Outcome(OutcomeKind.duplicate, attempt.market_id, attempt.payment_id)
         return _store(session, notice, outcome) if same else _hold(session, notice, attempt)
+    if attempt.state == AttemptState.held and notice.provider_reference == attempt.provider_reference:
+        # The money is in `review` already. One that now says the agreed amount contradicts what is held: a person looks.
+        kind = OutcomeKind.needs_review if notice.amount == attempt.amount else OutcomeKind.duplicate
+        contradicts = kind is OutcomeKind.needs_review
+        return _store(session, notice, Outcome(kind, attempt.market_id), attempt, review=contradicts)
     if attempt.state == AttemptState.held or notice.amount != attempt.amount:
         return _hold(session, notice, attempt)
     return _apply(session, notice, attempt)

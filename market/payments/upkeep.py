@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from market.jobs.service import Payload, handler
 from market.ledger import sealer as sealer
+from market.payments import card_confirming as card_confirming
 from market.payments import confirming as confirming
 from market.web.idempotency import forget_old
 

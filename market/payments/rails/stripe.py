@@ -4,6 +4,7 @@
     gateway.create_checkout(CheckoutOrder(reference=…, attempt=1, amount=90_000, title="Sewa November", success_url=…,
         cancel_url=…, expires_at=…, metadata={"market": "KRN"})) -> Checkout(session_id, url, expires_at)
     gateway.retrieve(session_id) -> CheckoutFact              # what the landing page's job asks
+    gateway.paid_at(payment_intent) -> datetime | None        # when the card was charged, so that a late question is not a late payment
     gateway.expire(session_id) -> CheckoutFact
     gateway.refund(payment_intent, amount, key="refund:17", reason=…) -> RefundFact
     gateway.fee(payment_intent) -> Fee | None                 # minor units, once the charge has a balance transaction
@@ -244,6 +245,13 @@ class StripeGateway:
         if not isinstance(entry, dict):
             return None
         return Fee(entry["amount"], entry["fee"], entry["net"], entry["currency"])
+
+    @_translated
+    def paid_at(self, payment_intent: str) -> datetime | None:
+        """When the card was charged; None where nothing has been."""
+        intent = self._client.v1.payment_intents.retrieve(payment_intent, {"expand": ["latest_charge"]}).to_dict()
+        made = (intent.get("latest_charge") or {}).get("created")
+        return datetime.fromtimestamp(made, UTC) if isinstance(made, int) else None
 
     @_translated
     def payout_lines(self, payout_id: str) -> list[PayoutLine]:
