@@ -97,6 +97,7 @@ class Check:
     text: str
     here: int
     there: int
+    account: bool = False
 
     @property
     def ok(self) -> bool:
@@ -217,7 +218,7 @@ def _checks(receipts: list[Row], charges: list[Row], postings: list[Row], ledger
         Check("debt", gettext("Tagihan terbayar terhadap piutang yang turun"), paid, -there.get("receivable", 0)),
         Check("balanced", gettext("Debit dikurangi kredit semua pembayaran"), sum(here.values()), 0),
         *(
-            Check(account, told % {"account": account}, here.get(account, 0), there.get(account, 0))
+            Check(account, told % {"account": account}, here.get(account, 0), there.get(account, 0), True)
             for account in sorted(here.keys() | there.keys())
         ),
     ]

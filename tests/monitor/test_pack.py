@@ -14,6 +14,7 @@ from sqlmodel import Session
 from market import clock
 from market.auth.access import Role
 from market.cli import main
+from market.desk.pack import archive
 from market.desk.packing import pack
 from market.dues import service as dues
 from market.ledger import service as ledger
@@ -22,6 +23,7 @@ from market.vendors.models import Market
 from tests.collection.test_cash_day import person
 from tests.dues import city
 from tests.monitor.test_wall import DAY, NOON, fill
+from tests.payments import city as town
 
 SignIn = Callable[..., str]
 
@@ -116,3 +118,28 @@ def test_the_verb_writes_the_same_file(database: object, tmp_path: object, capsy
         assert json.loads(capsys.readouterr().out)["amount"] == 41_625  # type: ignore[attr-defined]
         assert zipfile.ZipFile(file).testzip() is None
         assert main([*asked, "--to", "yesterday"], engine=database) == 1  # type: ignore[arg-type]
+
+
+def test_a_notification_that_came_again_is_in_the_pack_and_was_paid_once(session: Session) -> None:
+    with town.noon():
+        made = town.build(session)
+        asked = town.ask(session, made.vendors[0])
+        for event in ("1", "1", "2"):  # the same message again, then another message about the same payment
+            payments.receive(session, town.notice(asked, event=event))
+        cash = payments.take_cash(
+            session, market_id="KRN", vendor_id=made.vendors[1], amount=8_325, by=town.CLERK, key="k"
+        )
+        payments.cancel(
+            session, cash.number, reason="=salah pedagang", asked_by=7, by=town.HEAD, business_day=town.TODAY
+        )
+        found = pack(session, session.get_one(Market, "KRN"), DAY, DAY)
+        assert found.ok and len(found.receipts) == 2
+        assert [h["outcome"] for h in found.notifications if h["receipt"] == found.receipts[0]["receipt"]].count(
+            "applied"
+        ) == 1
+        assert found.ignored >= 1
+        assert found.receipts[0]["missing"] == "Menunggu pencairan ke bank"
+        assert found.receipts[1]["cancelled_because"] == "=salah pedagang" and found.receipts[1]["missing"] == ""
+        assert {row["kind"] for row in found.ledger} >= {"payment", "reversal"}
+        with zipfile.ZipFile(io.BytesIO(archive(found))) as bundle:
+            assert "'=salah pedagang" in bundle.read("receipts.csv").decode(), "no formula from a text"
