@@ -1,6 +1,6 @@
 """What a person or a program writes about tariffs and reliefs, checked field by field."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -118,3 +118,104 @@ class ReliefIn(BaseModel):
         if self.permit_id is not None and self.market_id is None:
             raise ValueError(say(N_("Keringanan untuk satu hak pakai perlu menyebut pasarnya.")))
         return self
+
+
+class TariffPost(TariffIn):
+    """A tariff row of one operator."""
+
+    operator: Word
+
+
+class ReliefPost(ReliefIn):
+    """A relief of one operator."""
+
+    operator: Word
+
+
+class TariffOut(Keys):
+    """A tariff row. Rates are in 1/10,000 rupiah: 83250000 is Rp 8,325."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    operator_id: str
+    charge_type: str
+    basis: str
+    net_e4: int
+    gross_e4: int
+    tax_pct_e2: int
+    valid_from: date
+    valid_until: date | None
+    legal_basis: str
+    notice_date: date | None
+    source: str
+    source_year: int | None
+    confirmed: bool
+    note: str
+
+
+class ReliefOut(BaseModel):
+    """A relief by decision; `weekdays` is a bit mask, Monday 1 to Sunday 64."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    operator_id: str
+    pct_e2: int
+    charge_type: str | None
+    market_id: str | None
+    place_kind: str | None
+    permit_id: int | None
+    vendor_id: int | None
+    weekdays: int
+    valid_from: date
+    valid_until: date | None
+    legal_basis: str
+    reason: str
+    confirmed: bool
+
+
+class ChargeOut(BaseModel):
+    """One owed line; amounts in rupiah, `period_end` is the first day after it."""
+
+    id: str
+    market: str
+    place: str
+    permit_id: int
+    vendor_id: int
+    session: str
+    type: str
+    name: str
+    period_start: date
+    period_end: date
+    net: int
+    tax: int
+    gross: int
+    relieved: int
+    settled: int
+    remaining: int
+    explanation: str
+
+
+class BillPost(BaseModel):
+    """A bill of everything a vendor owes in a market by now, or of the charges named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    market: Word
+    vendor_id: int = Field(ge=1)
+    charges: list[str] | None = Field(default=None, max_length=500, description="Charge ids; without them, all unpaid")
+    days: int = Field(default=7, ge=1, le=60, description="How long the bill stands")
+
+
+class BillOut(BaseModel):
+    """A bill. `code` is its pay code, told once, when it is made."""
+
+    market_id: str
+    id: int
+    vendor_id: int
+    purpose: str
+    status: str
+    amount: int
+    expires_at: datetime
+    code: str | None = None

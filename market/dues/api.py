@@ -1,0 +1,164 @@
+"""`/api/v1/tariffs`, `/reliefs`, `/charges`, `/bills`."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlmodel import Session
+
+from market import clock
+from market.auth.access import Clerk, Director, Principal, Role
+from market.database import SessionDep
+from market.dues import lists
+from market.dues import service as dues
+from market.dues.models import BillPurpose, ChargeKey
+from market.dues.schemas import (
+    BillOut,
+    BillPost,
+    ChargeOut,
+    ReliefIn,
+    ReliefOut,
+    ReliefPost,
+    TariffIn,
+    TariffOut,
+    TariffPost,
+)  # fmt: skip
+from market.errors import NotFound
+from market.vendors import service as vendors
+from market.vendors.access import Reader, readable
+from market.web.idempotency import Once
+from market.web.paging import BadCursor, Cursor, Limit, Page, decode_cursor, encode_cursor
+from market.words import N_
+
+router = APIRouter(prefix="/api/v1", tags=["dues"])
+Code = Annotated[str, Query(max_length=8, description="A market's code")]
+Number = Annotated[int | None, Query(ge=1, le=2**62)]
+
+
+class UnknownCharge(NotFound):
+    message = N_("Tagihan {charge} tidak ada atau sudah lunas.")
+
+
+@router.get("/tariffs")
+def list_tariffs(session: SessionDep, by: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[TariffOut]:
+    """Tariffs of the operators whose markets you work at, ended ones included."""
+    rows = lists.tariff_rows(session, _operators(session, by), limit=limit + 1, after=_number(cursor))
+    items = [TariffOut.model_validate(row) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].id) if len(rows) > limit else None)
+
+
+@router.post("/tariffs", status_code=201, response_model=TariffOut)
+def add_tariff(session: SessionDep, by: Director, once: Once, data: TariffPost) -> Response:
+    """Save a tariff; 409 where it overlaps another or would change days that are charged."""
+    values = TariffIn.model_validate(data.model_dump(exclude={"operator"}))
+    return once.answer(
+        session, by, lambda: dues.add_tariff(session, data.operator, values, by=by), TariffOut, status=201
+    )
+
+
+@router.get("/reliefs")
+def list_reliefs(session: SessionDep, by: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[ReliefOut]:
+    """Reliefs of the operators whose markets you work at, ended ones included."""
+    rows = lists.relief_rows(session, _operators(session, by), limit=limit + 1, after=_number(cursor))
+    items = [ReliefOut.model_validate(row) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].id) if len(rows) > limit else None)
+
+
+@router.post("/reliefs", status_code=201, response_model=ReliefOut)
+def add_relief(session: SessionDep, by: Director, once: Once, data: ReliefPost) -> Response:
+    """Save a relief by decision; 409 where its lines exist already."""
+    values = ReliefIn.model_validate(data.model_dump(exclude={"operator"}))
+    return once.answer(
+        session, by, lambda: dues.add_relief(session, data.operator, values, by=by), ReliefOut, status=201
+    )
+
+
+@router.get("/charges")
+def list_charges(
+    session: SessionDep,
+    by: Reader,
+    market: Code,
+    unpaid: bool = True,
+    permit_id: Number = None,
+    vendor_id: Number = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ChargeOut]:
+    """Charges of a market in the order they fell due, each with its reason; paid ones too with `unpaid=false`."""
+    after = decode_cursor(cursor, str)
+    rows = lists.charge_rows(
+        session, _market(session, by, market), unpaid=unpaid, permit_id=permit_id, vendor_id=vendor_id,
+        limit=limit + 1, after=_key(after[0]) if after else None,
+    )  # fmt: skip
+    items = [_charge(row) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].id) if len(rows) > limit else None)
+
+
+@router.get("/bills")
+def list_bills(
+    session: SessionDep, by: Reader, market: Code = "", limit: Limit = 100, cursor: Cursor = None
+) -> Page[BillOut]:
+    """Bills of the markets you work at, by number."""
+    after = decode_cursor(cursor, str, int)
+    ids = [_market(session, by, market)] if market else [m.id for m in readable(session, by)]
+    rows = lists.bill_rows(session, ids, limit=limit + 1, after=(after[0], after[1]) if after else None)
+    items = [BillOut.model_validate(row, from_attributes=True) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(items=items, next=encode_cursor(last.market_id, last.id) if last else None)
+
+
+@router.post("/bills", status_code=201, response_model=BillOut)
+def make_bill(session: SessionDep, by: Clerk, once: Once, data: BillPost) -> Response:
+    """Make a paper bill with a pay code; it replaces the vendor's active one in this market."""
+    return once.answer(session, by, lambda: _bill(session, by, data), BillOut, status=201)
+
+
+def _bill(session: Session, by: Principal, data: BillPost) -> BillOut:
+    market_id = _market(session, by, data.market)
+    by.require(Role.clerk, market_id=market_id)
+    owed = dues.unpaid(session, market_id, vendor_id=data.vendor_id)
+    if data.charges is not None:
+        known = {str(line.key): line for line in owed}
+        for charge in data.charges:
+            if charge not in known:
+                raise UnknownCharge(charge=charge[:60])
+        owed = [known[charge] for charge in dict.fromkeys(data.charges)]
+    expires_at = clock.now() + timedelta(days=data.days)
+    made = dues.make_bill(session, market_id, data.vendor_id, owed, purpose=BillPurpose.LETTER, expires_at=expires_at)
+    return BillOut(
+        market_id=made.market_id, id=made.id, vendor_id=made.vendor_id, purpose=made.purpose, status="ACTIVE",
+        amount=made.amount, expires_at=made.expires_at, code=made.code,
+    )  # fmt: skip
+
+
+def _charge(line: dues.ChargeLine) -> ChargeOut:
+    return ChargeOut(
+        id=str(line.key), market=line.key.market_id, place=line.place_code, permit_id=line.key.permit_id,
+        vendor_id=line.vendor_id, session=line.session_code, type=line.charge_type, name=line.name,
+        period_start=line.due_on, period_end=line.period_end, net=line.net, tax=line.tax, gross=line.gross,
+        relieved=line.relieved, settled=line.settled, remaining=line.remaining, explanation=line.explanation,
+    )  # fmt: skip
+
+
+def _market(session: Session, by: Principal, code: str) -> str:
+    """The market asked for, if `by` works there; another's is not there."""
+    for market in readable(session, by):
+        if market.id == code.upper():
+            return market.id
+    raise vendors.MarketUnknown(code=code)
+
+
+def _operators(session: Session, by: Principal) -> set[str]:
+    return {market.operator_id for market in readable(session, by)}
+
+
+def _number(cursor: str | None) -> int:
+    after = decode_cursor(cursor, int)
+    return int(after[0]) if after else 0
+
+
+def _key(text: str) -> ChargeKey:
+    try:
+        return ChargeKey.parse(text)
+    except ValueError as error:
+        raise BadCursor from error
