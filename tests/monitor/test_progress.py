@@ -77,7 +77,7 @@ def test_the_page_is_public_and_says_why_it_is_empty(client: TestClient) -> None
             session.commit()
         page = client.get("/markets/krn/progress")
         assert page.status_code == 200 and "belum punya tanggal pengerjaan" in page.text
-        assert client.get("/markets/XXX/progress").status_code == 404
+        assert client.get("/markets/ZZZ/progress").status_code == 404
         with Session(client.app.state.engine) as session:  # type: ignore[attr-defined]
             session.get_one(Market, "KRN").works_on = WORKS
             session.commit()
