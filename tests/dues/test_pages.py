@@ -140,6 +140,6 @@ def test_the_command_line(database: Engine, capsys: pytest.CaptureFixture[str]) 
         assert code == 0
         assert json.loads(out) == {"until": "2025-11-30", "created": 2, "amount": 8_325 + 2_600, "problems": []}
         assert json.loads(run("--json")[1])["created"] == 0
-        for words in (("--until", "2025-12-01"), ("--until", "besok"), ("--market", "XXX")):
+        for words in (("--until", "2025-12-01"), ("--until", "besok"), ("--market", "ZZZ")):
             code, out, err = run(*words)
             assert (code, out) == (1, "") and err
