@@ -63,6 +63,10 @@ SHOTS = (
     Shot("quotes", "/office/prices", "harga"),
     Shot("monitor", "/monitor", "kota"),
     Shot("progress", "/markets/KRN/progress"),
+    Shot("tariffs", "/office/tariffs", "direksi"),
+    Shot("charges", "/office/charges", "kepala"),
+    Shot("reviews", "/office/payments/reviews", "bendahara"),
+    Shot("evidence", "/office/evidence", "auditor"),
     Shot("users", "/office/users", "admin"),
     Shot("not-found", "/prices/XYZ"),
 )

@@ -141,7 +141,7 @@ PUBLIC = ("/", "/prices", "/prices/KRN", "/prices/KRN/cabai-rawit-merah", "/comm
 OFFICE = (
     ("/office", "kepala"), ("/office/places", "loket"), ("/office/vendors", "loket"), ("/office/import", "loket"),
     ("/office/cash", "loket"), ("/office/markets", "admin"), ("/office/closing", "bendahara"),
-    ("/office/deposits", "bendahara"), ("/office/users", "admin"), ("/collect", "petugas"), ("/vendor", "pedagang"),
+    ("/office/deposits", "bendahara"), ("/office/users", "admin"), ("/office/tariffs", "direksi"), ("/office/charges", "kepala"), ("/office/prices", "harga"), ("/office/evidence", "auditor"), ("/office/payments/reviews", "bendahara"), ("/monitor", "kota"), ("/markets/KRN/progress", ""), ("/collect", "petugas"), ("/vendor", "pedagang"),
 )  # fmt: skip
 PAGES = [(path, "") for path in PUBLIC] + list(OFFICE)
 
