@@ -25,14 +25,20 @@ from market import guards, tables
 from market.auth.access import SYSTEM
 from market.clock import today
 from market.database import make_engine, session_scope
-from market.pricing import reading, recording
+from market.pricing import freshness, reading
 from market.pricing import service as pricing
 
 PAGE = "/prices/BDG"
 BODY = "BENCH_BODY"
 CONNECTIONS = 32
 SECONDS = 1.5
-MARKETS = [("BDG", "Pasar Badung"), ("KRN", "Pasar Kereneng"), ("STR", "Pasar Satria"), ("SND", "Pasar Sindu"), ("ASK", "Pasar Asoka")]
+MARKETS = [
+    ("BDG", "Pasar Badung"),
+    ("KRN", "Pasar Kereneng"),
+    ("STR", "Pasar Satria"),
+    ("SND", "Pasar Sindu"),
+    ("ASK", "Pasar Asoka"),
+]
 
 
 def rows(*, full: bool) -> Iterator[Row]:
@@ -73,8 +79,12 @@ def _over_http(folder: Path) -> Iterator[Row]:
         )
         name, unit = "board, hot, HTML 200", "req/s"
         yield judge(name, unit, figures["hot"], figures["fastapi"], limit_name="bare FastAPI, same page", target=2.5)
-        yield judge(name, unit, figures["hot"], figures["starlette"], limit_name="bare Starlette, same page", target=1.0)
-        yield judge(name, unit, figures["hot"], figures["datasette"], limit_name="Datasette, JSON of the query", target=15)
+        yield judge(
+            name, unit, figures["hot"], figures["starlette"], limit_name="bare Starlette, same page", target=1.0
+        )
+        yield judge(
+            name, unit, figures["hot"], figures["datasette"], limit_name="Datasette, JSON of the query", target=15
+        )
         yield judge(
             "board, rendered anew each time", unit, figures["cold"], figures["datasette at 4"],
             limit_name="Datasette, JSON of the query", target=0.8,
@@ -82,14 +92,19 @@ def _over_http(folder: Path) -> Iterator[Row]:
         waits = [load(hot + PAGE, connections=CONNECTIONS, seconds=SECONDS) for _ in range(5)]
         yield report("board, hot, p99 at 32 connections", "ms", [w.p99_ms for w in waits], waits[0].tool)
         etag = _etag(hot + PAGE)
-        known = [load(hot + PAGE, connections=CONNECTIONS, seconds=SECONDS, headers={"If-None-Match": etag}) for _ in range(5)]
+        known = [
+            load(hot + PAGE, connections=CONNECTIONS, seconds=SECONDS, headers={"If-None-Match": etag})
+            for _ in range(5)
+        ]
         yield report("board, hot, 304", unit, [w.rate for w in known], known[0].tool)
 
 
 def _datasette(running: ExitStack, database: Path) -> tuple[str, str]:
     """A Datasette over the same file, and the address of the board's query as JSON."""
     port = free_port()
-    sql = str(reading._ROWS).replace(":market", "'BDG'").replace(":zone", "1").replace(":day", f"'{today().isoformat()}'")
+    sql = (
+        str(reading._ROWS).replace(":market", "'BDG'").replace(":zone", "1").replace(":day", f"'{today().isoformat()}'")
+    )
     query = f"/{database.stem}.json?" + urlencode({"sql": sql, "_shape": "array"})
     command = ["datasette", "serve", str(database), "--host", "127.0.0.1", "--port", str(port)]
     command = [str(Path(sys.executable).with_name("datasette")), *command[1:]]
@@ -218,7 +233,7 @@ def _create(engine: Engine) -> None:
     with engine.begin() as connection:
         tables.metadata.create_all(connection)
         guards.install(connection)
-    recording.freshness.changed_here()
+    freshness.changed_here()
 
 
 def _publish(engine: Engine, *, days: int) -> None:

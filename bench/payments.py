@@ -165,7 +165,10 @@ def _registry(session: Session) -> None:
     ids = list(
         session.execute(
             insert(Vendor).returning(col(Vendor.id)),
-            [{"operator_id": "PERUMDA", "number": f"V{n}", "name": f"Warung {n}"} for n in range(len(MARKETS) * VENDORS)],
+            [
+                {"operator_id": "PERUMDA", "number": f"V{n}", "name": f"Warung {n}"}
+                for n in range(len(MARKETS) * VENDORS)
+            ],
         ).scalars()
     )
     for at, code in enumerate(MARKETS):

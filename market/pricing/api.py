@@ -22,7 +22,10 @@ router = APIRouter(prefix="/api/v1", tags=["prices"])
 Market = Annotated[str | None, Query(max_length=16, description="Market code or region (ID, ID-BA)", examples=["BDG"])]
 Commodity = Annotated[str | None, Query(max_length=40, examples=["cabai-rawit-merah"])]
 CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-FILES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}, XLSX: {}}}, 304: {"description": "Not modified"}}
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}, XLSX: {}}},
+    304: {"description": "Not modified"},
+}
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Not modified"}}
 
 
@@ -83,7 +86,9 @@ def latest(request: Request, session: SessionDep, by: Anyone, market: Market = N
     area = boards[0].market.id if market else freshness.EVERYWHERE
     changed = max((b.changed_at for b in boards if b.changed_at), default=None)
     body = Page[PriceRow](items=rows).model_dump_json().encode()
-    return conditional(request, body, "application/json", changed_at=changed, headers={AREA_HEADER: area, "vary": "Accept-Encoding"})
+    return conditional(
+        request, body, "application/json", changed_at=changed, headers={AREA_HEADER: area, "vary": "Accept-Encoding"}
+    )
 
 
 @router.get("/commodities", response_model=Page[CommodityRow], responses=NOT_MODIFIED)
@@ -102,4 +107,3 @@ def datapackage(request: Request, session: SessionDep, by: Anyone) -> Response:
 
 def _json(request: Request, dump: Callable[[], str]) -> Response:
     return conditional(request, dump().encode(), "application/json", changed_at=None)
-

@@ -29,7 +29,12 @@ SOURCES = {
         Source("survey", N_("pengamatan pasar"), "CC-BY-4.0"),
         Source("pihps", "PIHPS Nasional, Bank Indonesia", N_("tidak dinyatakan"), "https://www.bi.go.id/hargapangan"),
         Source("panel", "Panel Harga Pangan, Bapanas", N_("tidak dinyatakan"), "https://panelharga.badanpangan.go.id"),
-        Source("panel-monthly", N_("Panel Harga Pangan, Bapanas (bulanan)"), N_("tidak dinyatakan"), "https://panelharga.badanpangan.go.id"),
+        Source(
+            "panel-monthly",
+            N_("Panel Harga Pangan, Bapanas (bulanan)"),
+            N_("tidak dinyatakan"),
+            "https://panelharga.badanpangan.go.id",
+        ),
         Source("wfp", "WFP, Humanitarian Data Exchange", "CC-BY-3.0-IGO", "https://data.humdata.org"),
         Source("contoh", N_("garis contoh, bukan angka PIHPS"), "CC0-1.0"),
         Source("other", N_("sumber lain"), N_("tidak dinyatakan")),

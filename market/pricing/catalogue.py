@@ -166,7 +166,9 @@ def aliases(session: Session, source: str) -> dict[str, str]:
     return found | {row.name: row.commodity_id for row in session.execute(query)}
 
 
-def series_ids(session: Session, area_id: str, source: str, commodity_ids: Iterable[str]) -> tuple[dict[str, int], bool]:
+def series_ids(
+    session: Session, area_id: str, source: str, commodity_ids: Iterable[str]
+) -> tuple[dict[str, int], bool]:
     """Commodity → series number, made where missing; and whether all of them were made just now (so have no rows)."""
     wanted = set(commodity_ids)
     query = select(PriceSeries.commodity_id, PriceSeries.id).where(  # type: ignore[call-overload]
@@ -177,7 +179,8 @@ def series_ids(session: Session, area_id: str, source: str, commodity_ids: Itera
     if not missing:
         return known, False
     session.execute(
-        insert(PriceSeries), [{"area_id": area_id, "source": source, "commodity_id": commodity} for commodity in missing]
+        insert(PriceSeries),
+        [{"area_id": area_id, "source": source, "commodity_id": commodity} for commodity in missing],
     )
     fresh = not known
     return {c: i for c, i in session.execute(query) if c in wanted}, fresh

@@ -132,7 +132,11 @@ def line_chart(
         body.append(f'<path class="line-other" d="{frame.path(others)}"/>')
     body.append(f'<path class="line" d="{frame.path(own)}"/>')
     # Words last: they stand on the lines, with the paper's colour around them.
-    body += [_edge_labels(frame, shown, words), _gap(frame, own, words), _ends(frame, own, others, above=above, words=words)]
+    body += [
+        _edge_labels(frame, shown, words),
+        _gap(frame, own, words),
+        _ends(frame, own, others, above=above, words=words),
+    ]
     return Markup(  # noqa: S704 - words are escaped where they stand
         f'<svg class="chart{" " + css if css else ""}" viewBox="0 0 {drawing.width} {drawing.height}" role="img" '
         f'aria-label="{escape(words.title)}. {escape(words.description)}">{"".join(body)}</svg>'
@@ -182,7 +186,9 @@ def _bands(frame: _Frame, bands: Sequence[Band]) -> str:
         edges = [e for e in (band.upper, band.lower) if e is not None and frame.low <= e <= frame.high]
         if band.lower is not None:
             top, bottom = (max(_TOP, min(frame.y(e), frame.floor)) for e in (band.upper, band.lower))
-            parts.append(f'<rect class="band" x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"/>')
+            parts.append(
+                f'<rect class="band" x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"/>'
+            )
         parts += [f'<path class="edge" d="M{left:.1f} {frame.y(e):.1f}H{right:.1f}"/>' for e in edges]
     return "".join(parts)
 

@@ -40,7 +40,9 @@ def run_publish(args: Namespace, out: Out) -> None:
     with out.session() as session:
         market = pricing.get_market(session, args.market)
         published = pricing.publish(session, market.id, day, by=SYSTEM)
-    out.result({"market": market.id, "day": day, "prices": published.prices - published.short, "short": published.short})
+    out.result(
+        {"market": market.id, "day": day, "prices": published.prices - published.short, "short": published.short}
+    )
 
 
 def run_export(args: Namespace, out: Out) -> None:
@@ -49,7 +51,12 @@ def run_export(args: Namespace, out: Out) -> None:
         raise Invalid(fields={"file": say(N_("Nama berkas harus berakhir .csv atau .xlsx."))})
     since, until = (_day(text) if text else None for text in (args.since, args.until))
     rows = listing.every_price(
-        lambda: out.session(write=False), market=args.market, commodity=args.commodity, since=since, until=until, source=None
+        lambda: out.session(write=False),
+        market=args.market,
+        commodity=args.commodity,
+        since=since,
+        until=until,
+        source=None,
     )
     count = 0
 

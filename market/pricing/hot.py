@@ -36,7 +36,9 @@ from market.web.i18n import COOKIE, negotiate
 STALE = 0.8  # seconds: other processes show a publication within one second
 KEPT = 4_096
 KEPT_BYTES = 128 * 2**20
-_PATHS = re.compile(r"/prices(/[A-Za-z0-9-]+){0,2}|/board/[A-Za-z0-9-]+|/commodities/[a-z0-9-]+|/data|/api/v1/prices/latest")
+_PATHS = re.compile(
+    r"/prices(/[A-Za-z0-9-]+){0,2}|/board/[A-Za-z0-9-]+|/commodities/[a-z0-9-]+|/data|/api/v1/prices/latest"
+)
 _QUERIES = re.compile(rb"|days=(30|90|365|all)|market=[A-Za-z0-9-]{1,16}")
 _BOARD = re.compile(r"/prices/[A-Za-z0-9-]+")
 Headers = list[tuple[bytes, bytes]]

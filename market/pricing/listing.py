@@ -23,7 +23,9 @@ LARGEST_SHEET = 100_000
 
 
 class SheetTooLarge(Invalid):
-    message = N_("Terlalu banyak baris untuk satu lembar XLSX. Persempit dengan commodity, from dan to, atau ambil CSV.")
+    message = N_(
+        "Terlalu banyak baris untuk satu lembar XLSX. Persempit dengan commodity, from dan to, atau ambil CSV."
+    )
 
 
 class PriceRow(BaseModel):

@@ -62,7 +62,9 @@ def prices(request: Request, session: SessionDep, by: Anyone, q: Words = "") -> 
         name = wording.name(p.item)
         hay = f"{p.item.name} {p.item.name_en} {p.item.name_ban} {wording.group_title(p.item.group)}".casefold()
         if all(word in hay for word in q.casefold().split()):
-            line = CityLine(p.item.id, name, wording.unit(p.item), p.price, p.n, p.low, p.high, p.cheapest[0], len(p.cheapest))
+            line = CityLine(
+                p.item.id, name, wording.unit(p.item), p.price, p.n, p.low, p.high, p.cheapest[0], len(p.cheapest)
+            )
             sections.setdefault(p.item.group, []).append(line)
     titled = [(group, wording.group_title(group), lines) for group, lines in sections.items()]
     context = PricesPage(found, titled, q, found.day == found.today)
@@ -96,7 +98,13 @@ def wall(request: Request, by: Anyone, market: str, day: Day = None) -> Response
 
 @router.get("/prices/{market}/{commodity}")
 def history(
-    request: Request, session: SessionDep, by: Anyone, market: str, commodity: str, days: Span = "90", every: bool = False
+    request: Request,
+    session: SessionDep,
+    by: Anyone,
+    market: str,
+    commodity: str,
+    days: Span = "90",
+    every: bool = False,
 ) -> Response:
     """One commodity at one market: price, chart, comparisons, daily record."""
     area = catalogue.get_market(session, market)
@@ -163,9 +171,7 @@ def data(request: Request, session: SessionDep, by: Anyone) -> Response:
     """Downloads, methods, licence, sources and corrections."""
     markets = catalogue.markets(session)
     items = [(i.id, wording.name(i), wording.unit(i), i.grade) for i in catalogue.commodities(session, surveyed=True)]
-    changed = [
-        (m.name, c, wording.name(c)) for m in markets for c in pricing.corrections(session, m.id, limit=20)
-    ]
+    changed = [(m.name, c, wording.name(c)) for m in markets for c in pricing.corrections(session, m.id, limit=20)]
     changed.sort(key=lambda row: row[1].at, reverse=True)
     context = DataPage(markets, items, changed[:50], list(SOURCES.values()), clock.today())
     return page(request, "pricing/data.html", context, area=freshness.EVERYWHERE, changed_at=None)

@@ -126,7 +126,9 @@ def board(session: Session, market_id: str, day: date | None = None) -> Board:
     today = clock.today()
     if day is not None and not OLDEST <= day <= today:
         raise NoSuchDay(day=day.isoformat())
-    found = session.execute(_HEAD, {"market": catalogue.code_of(market_id), "until": (day or today).isoformat()}).first()
+    found = session.execute(
+        _HEAD, {"market": catalogue.code_of(market_id), "until": (day or today).isoformat()}
+    ).first()
     if found is None:
         raise catalogue.UnknownArea(area=market_id[:16])
     market = AreaRow(*found[:5])
@@ -163,7 +165,20 @@ def _newest_row(row: Any, day: date) -> BoardRow:
     if own is not None:  # observed before, not on this day: the line ends where it ended
         recent = ",".join([*row[23].split(","), *[""] * min((day - own).days, RECENT_DAYS)][-RECENT_DAYS:])
     return BoardRow(
-        item, None, None, None, None, 0, PriceStatus.short, 0, day_or_none(row[19]), row[20], None, None, recent, reference
+        item,
+        None,
+        None,
+        None,
+        None,
+        0,
+        PriceStatus.short,
+        0,
+        day_or_none(row[19]),
+        row[20],
+        None,
+        None,
+        recent,
+        reference,
     )
 
 

@@ -83,7 +83,11 @@ def take(
     if stored.added or stored.revised:
         refresh(session, area_id, source, ids.values())
         bump(session, area_id)
-    flags = [say(N_("{n} nilai lama diganti sumbernya; nilai lamanya tetap tersimpan."), n=stored.revised)] if stored.revised else []
+    flags = (
+        [say(N_("{n} nilai lama diganti sumbernya; nilai lamanya tetap tersimpan."), n=stored.revised)]
+        if stored.revised
+        else []
+    )
     return Taken(
         read=len(observations), taken=stored.added, unchanged=stored.unchanged, revised=stored.revised,
         refused=sum(reasons.values()), reasons=reasons, flags=flags,
@@ -133,14 +137,18 @@ def store(
                 unchanged += 1
             else:
                 new.append((area_id, series, day, old[0] + 1, *values))
-                corrections.append({"series": series, "day": day, "revision": old[0] + 1, "old": old[1][0], "new": values[0]})
+                corrections.append(
+                    {"series": series, "day": day, "revision": old[0] + 1, "old": old[1][0], "new": values[0]}
+                )
                 revised += 1
         _insert(session, new)
     _note(session, area_id, corrections, reason, by)
     return Stored(added, unchanged, revised)
 
 
-def _current(session: Session, area_id: str, batch: Sequence[tuple[int, str, Values]]) -> dict[tuple[int, str], tuple[int, Values]]:
+def _current(
+    session: Session, area_id: str, batch: Sequence[tuple[int, str, Values]]
+) -> dict[tuple[int, str], tuple[int, Values]]:
     """What is on record for the batch's series between its first and last day: (series, ISO day) → (revision, values)."""
     connection = session.connection()
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
@@ -216,7 +224,12 @@ def refresh(session: Session, area_id: str, source: str, series: Iterable[int]) 
     rows: list[dict[str, Any]] = []
     for day, numbers in newest.items():
         window: dict[int, dict[date, Any]] = {}
-        span = {"area": area_id, "ids": list(numbers), "since": (day - timedelta(days=RECENT_DAYS - 1)).isoformat(), "until": day.isoformat()}
+        span = {
+            "area": area_id,
+            "ids": list(numbers),
+            "since": (day - timedelta(days=RECENT_DAYS - 1)).isoformat(),
+            "until": day.isoformat(),
+        }
         for row in session.execute(_WINDOW, span):
             window.setdefault(row[0], {})[_date(row[1])] = row  # a later revision takes the place of the earlier
         rows += [_latest(session, area_id, source, numbers[n], n, day, days) for n, days in window.items()]

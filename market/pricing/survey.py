@@ -140,7 +140,9 @@ def _row(market_id: str, day: date, quote: QuoteInput, flag: Doubt, by: Principa
 def _write_quotes(session: Session, rows: list[dict[str, object]]) -> None:
     if not rows:
         return
-    gone = text("DELETE FROM quote WHERE market_id = :market_id AND day = :day AND commodity_id = :commodity_id AND slot = :slot")
+    gone = text(
+        "DELETE FROM quote WHERE market_id = :market_id AND day = :day AND commodity_id = :commodity_id AND slot = :slot"
+    )
     keys = [{k: str(r[k]) if k == "day" else r[k] for k in ("market_id", "day", "commodity_id", "slot")} for r in rows]
     session.execute(gone, keys)
     session.execute(insert(Quote), rows)
@@ -299,7 +301,9 @@ def _make_public(
     return Published(len({d.day for d in days}), stored.added, short, stored.revised)
 
 
-def _announce(session: Session, market_id: str, days: list[DayFigures], at: dict[date, datetime], by: Principal) -> None:
+def _announce(
+    session: Session, market_id: str, days: list[DayFigures], at: dict[date, datetime], by: Principal
+) -> None:
     """One publication row per day: the first, or the next revision."""
     listed: dict[date, dict[str, bool]] = {}
     for d in days:

@@ -286,7 +286,9 @@ def _draw(
         other=other_name,
     )
     narrow, wide = (
-        chart.line_chart(shown, first=first, last=last, bands=bands, other=other, above=above, words=texts, drawing=drawing, css=css)
+        chart.line_chart(
+            shown, first=first, last=last, bands=bands, other=other, above=above, words=texts, drawing=drawing, css=css
+        )
         for drawing, css in ((chart.NARROW, "at-narrow"), (chart.WIDE, "at-wide"))
     )
     return narrow, wide
@@ -309,7 +311,11 @@ def _caption(rule: Reference | None, other_name: str, days: Sequence[DayPrice], 
     if other_name:
         found.append(gettext("Garis titik: {name}, sebagai pembanding.").format(name=other_name))
     if gap := _longest_gap(days, first, last):
-        found.append(gettext("{since}–{until} tidak dicatat.").format(since=words.day_short(gap[0]), until=words.day_short(gap[1])))
+        found.append(
+            gettext("{since}–{until} tidak dicatat.").format(
+                since=words.day_short(gap[0]), until=words.day_short(gap[1])
+            )
+        )
     return found
 
 

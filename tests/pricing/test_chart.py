@@ -31,7 +31,9 @@ def test_a_missing_day_lifts_the_pen() -> None:
 @given(values, st.one_of(st.none(), st.integers(1, 10**9)), st.one_of(st.none(), st.integers(1, 10**9)))
 def test_sparklines_stay_in_their_box(points: list[int | None], one: int | None, two: int | None) -> None:
     edges = sorted(e for e in (one, two) if e is not None)
-    lower, upper = (edges[0], edges[-1]) if len(edges) == 2 and edges[0] < edges[1] else (None, edges[-1] if edges else None)
+    lower, upper = (
+        (edges[0], edges[-1]) if len(edges) == 2 and edges[0] < edges[1] else (None, edges[-1] if edges else None)
+    )
     svg = sparkline(",".join("" if p is None else str(p) for p in points), lower, upper, above=False)
     if not svg:
         assert all(p is None for p in points)
@@ -47,10 +49,15 @@ def test_sparklines_stay_in_their_box(points: list[int | None], one: int | None,
 def test_charts_are_well_formed(points: list[int | None], low: int, more: int, older: int) -> None:
     days = [(DAY - timedelta(days=n), p) for n, p in reversed(list(enumerate(points)))]
     first = DAY - timedelta(days=len(points) + older)
-    bands = [Band(first, DAY - timedelta(days=3), None, low + more), Band(DAY - timedelta(days=3), DAY, low, low + more)]
+    bands = [
+        Band(first, DAY - timedelta(days=3), None, low + more),
+        Band(DAY - timedelta(days=3), DAY, low, low + more),
+    ]
     other = [(DAY - timedelta(days=n), low) for n in (9, 8, 1)]
     for drawing in (chart.NARROW, chart.WIDE):
-        svg = line_chart(days, first=first, last=DAY, bands=bands, other=other, above=True, words=WORDS, drawing=drawing)
+        svg = line_chart(
+            days, first=first, last=DAY, bands=bands, other=other, above=True, words=WORDS, drawing=drawing
+        )
         if not any(p is not None for p in points):
             assert svg == ""
             continue

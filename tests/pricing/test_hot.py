@@ -53,7 +53,9 @@ def count_queries(database: Engine) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("url", ["/prices/BDG", "/board/BDG", f"/commodities/{CHILI}", "/api/v1/prices/latest?market=BDG"])
+@pytest.mark.parametrize(
+    "url", ["/prices/BDG", "/board/BDG", f"/commodities/{CHILI}", "/api/v1/prices/latest?market=BDG"]
+)
 def test_the_second_answer_comes_from_memory(pages: TestClient, database: Engine, url: str) -> None:
     first = pages.get(url)
     seen = count_queries(database)
@@ -86,7 +88,12 @@ def test_encodings_heads_and_tags(pages: TestClient) -> None:
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["vary"] == "Accept-Encoding, Accept-Language, Cookie"
     assert pages.get("/prices/BDG", headers={"if-modified-since": plain.headers["last-modified"]}).status_code == 304
-    assert pages.get("/prices/BDG", headers={"if-none-match": '"x"', "if-modified-since": plain.headers["last-modified"]}).status_code == 200
+    assert (
+        pages.get(
+            "/prices/BDG", headers={"if-none-match": '"x"', "if-modified-since": plain.headers["last-modified"]}
+        ).status_code
+        == 200
+    )
     head = pages.head("/prices/BDG", headers=PLAIN)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(plain.content))

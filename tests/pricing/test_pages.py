@@ -55,7 +55,14 @@ def test_before_anything_is_published(client: TestClient, database: Engine) -> N
         assert client.get(url).status_code == 200, url
     with session_scope(database) as session:
         pricing.seed(session, [("BDG", "Pasar Badung")])
-    for url in ("/prices", "/prices/BDG", "/board/BDG", f"/prices/BDG/{CHILI}", f"/commodities/{CHILI}", "/feeds/BDG.atom"):
+    for url in (
+        "/prices",
+        "/prices/BDG",
+        "/board/BDG",
+        f"/prices/BDG/{CHILI}",
+        f"/commodities/{CHILI}",
+        "/feeds/BDG.atom",
+    ):
         answer = client.get(url)
         assert answer.status_code == 200, url
         assert "Belum ada" in answer.text or url.startswith(("/feeds", "/prices")), url
@@ -81,7 +88,9 @@ def test_hostile_addresses_get_an_answer(shop: TestClient, url: str) -> None:
         assert set(answer.json()) >= {"error", "detail"}
 
 
-@pytest.mark.parametrize("query", ["?q=%00%ff", "?q=" + "a" * 80, "?q=<script>", "?date=", "?lang=xx", "?q=%25s%7B%7D&x[]=1"])
+@pytest.mark.parametrize(
+    "query", ["?q=%00%ff", "?q=" + "a" * 80, "?q=<script>", "?date=", "?lang=xx", "?q=%25s%7B%7D&x[]=1"]
+)
 def test_odd_but_harmless_queries(shop: TestClient, query: str) -> None:
     answer = shop.get("/prices/BDG" + query)
     assert answer.status_code in (200, 422)
@@ -117,7 +126,11 @@ def test_html_csv_xlsx_and_json_agree(shop: TestClient) -> None:
     }  # fmt: skip
     assert 61_600 in figures(shop.get(f"/prices/BDG/{CHILI}").text)
     assert 60_100 in figures(shop.get(f"/commodities/{CHILI}").text)
-    assert (by_id["canang-sari"]["price"], by_id["canang-sari"]["status"], by_id["canang-sari"]["n"]) == (None, "data_kurang", 2)
+    assert (by_id["canang-sari"]["price"], by_id["canang-sari"]["status"], by_id["canang-sari"]["n"]) == (
+        None,
+        "data_kurang",
+        2,
+    )
 
 
 def test_the_board_in_words_and_shapes(shop: TestClient) -> None:
@@ -156,7 +169,9 @@ def test_paging_visits_every_row_once(shop: TestClient) -> None:
     assert len(seen) == len(set(seen)) == len(everything) - 1 == 38 * 4 + 2
 
 
-@pytest.mark.parametrize("url", ["/prices/BDG", "/api/v1/prices/latest?market=BDG", "/api/v1/prices?market=BDG", "/data", "/feeds/BDG.atom"])
+@pytest.mark.parametrize(
+    "url", ["/prices/BDG", "/api/v1/prices/latest?market=BDG", "/api/v1/prices?market=BDG", "/data", "/feeds/BDG.atom"]
+)
 def test_conditional_requests(shop: TestClient, url: str) -> None:
     first = shop.get(url)
     assert first.headers["cache-control"].startswith("public, max-age=")
@@ -172,7 +187,9 @@ def test_conditional_requests(shop: TestClient, url: str) -> None:
 def test_a_publication_changes_the_tag(shop: TestClient, database: Engine) -> None:
     before = shop.get("/api/v1/prices?market=BDG").headers["etag"]
     with session_scope(database) as session:
-        pricing.correct(session, "BDG", DAY, commodity_id=CHILI, prices=(58_000, 58_000, 58_500), reason="salah ketik", by=HEAD)
+        pricing.correct(
+            session, "BDG", DAY, commodity_id=CHILI, prices=(58_000, 58_000, 58_500), reason="salah ketik", by=HEAD
+        )
     after = shop.get("/api/v1/prices?market=BDG", headers={"if-none-match": before})
     assert after.status_code == 200
     assert "dikoreksi" in shop.get("/prices/BDG").text
@@ -195,7 +212,10 @@ def test_no_vendor_slot_is_published(shop: TestClient, database: Engine) -> None
     from tests.pricing.conftest import SURVEYOR
 
     with session_scope(database) as session:
-        rows = [pricing.QuoteInput("tomat", slot, price, Answer.price) for slot, price in ((1, 11_111), (2, 12_222), (3, 13_333), (4, 14_444))]
+        rows = [
+            pricing.QuoteInput("tomat", slot, price, Answer.price)
+            for slot, price in ((1, 11_111), (2, 12_222), (3, 13_333), (4, 14_444))
+        ]
         with clock.freeze(NOON + timedelta(days=1)):
             day = DAY + timedelta(days=1)
             pricing.record_quotes(session, "BDG", day, rows, by=SURVEYOR)
@@ -242,7 +262,7 @@ def test_the_spelt_out_lines_equal_the_component(shop: TestClient) -> None:
         '{% import "macros/ui.html" as ui %}{% set notes %}{{ ui.change(300, "Senin") }}'
         '{{ ui.reference("above", "HAP", "57.000") }}{% endset %}'
         '{{ ui.price_row("Cabai rawit merah", "per kg", "Rp\u00a061.600", notes, spark, "/prices/BDG/cabai-rawit-merah") }}'
-        "{% set notes %}<span>baru 2 dari 3 pedagang</span><span class=\"soft\">terakhir Minggu 22 Nov: Rp\u00a015.000</span>{% endset %}"
+        '{% set notes %}<span>baru 2 dari 3 pedagang</span><span class="soft">terakhir Minggu 22 Nov: Rp\u00a015.000</span>{% endset %}'
         '{{ ui.price_row("Canang sari", "per 25 buah", none, notes, "", "/prices/BDG/canang-sari") }}'
     )
     spark = re.search(r'<svg class="spark".*?</svg>', html[html.index("Cabai rawit merah") :], re.DOTALL)
