@@ -26,6 +26,7 @@ from market.database import session_scope
 from market.jobs.service import run_due
 from market.ledger import service as ledger
 from market.payments import card_attempts
+from market.payments import service as payments
 from market.payments.models import Inbox, Payment, PaymentAttempt, Receipt, ReviewItem
 from market.sandbox.credentials import prepare
 from market.sandbox.server import create_app as create_sandbox
@@ -250,6 +251,23 @@ def test_late_money_is_credit_and_a_late_question_is_not(street: Street) -> None
         run_due(street.engine)
         assert street.attempt().state == "paid"
     assert street.books() == (2, 2, 2 * ALL, 0)
+    assert_clean(street.engine)
+
+
+def test_a_bill_paid_by_card_and_cash_at_once(street: Street) -> None:
+    number = street.begin()
+
+    def cash() -> None:
+        with session_scope(street.engine) as session:
+            payments.take_cash(
+                session, market_id="KRN", vendor_id=street.town.vendors[0], amount=ALL, by=city.CLERK, key="tunai"
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(cash), pool.submit(street.control, f"pay/{number}")]:
+            done.result()
+    wait_for(lambda: street.attempt().state == "paid")
+    assert street.books() == (2, 2, ALL, 0) and street.credit() == ALL
     assert_clean(street.engine)
 
 
