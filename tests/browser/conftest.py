@@ -1,4 +1,4 @@
-"""One running demo city and one browser for all journeys."""
+"""One running demo city and one browser for all journeys, ended with this folder: a process can hold one Playwright at a time."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from tests import browser_path
 from tests.city import City, chromium, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """What `make run` starts, from an empty folder to the tour's lines; Ctrl-C ends it at the end."""
     if browser_path.find() is None:
@@ -19,7 +19,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(city: City) -> Iterator[Any]:
     with chromium() as opened:
         yield opened
