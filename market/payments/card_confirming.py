@@ -16,7 +16,7 @@ from market.errors import MarketError
 from market.jobs.service import Opener, Payload, caller
 from market.payments import card_attempts
 from market.payments.card_attempts import WAITING, Card
-from market.payments.card_events import PROVIDER, take_checkout
+from market.payments.card_events import PROVIDER, take_checkout, take_event
 from market.payments.models import PaymentAttempt
 from market.payments.notices import Outcome
 from market.payments.rails.stripe import StripeGateway, StripeUnclear
@@ -25,6 +25,7 @@ from market.settings import get_settings
 
 ASK_AGAIN = timedelta(minutes=10)
 GIVE_UP = timedelta(days=1)
+MISSED = timedelta(days=7)  # how far back undelivered events are asked for; Stripe keeps them thirty days
 
 Scope = Callable[[], AbstractContextManager[Session]]
 
@@ -93,3 +94,14 @@ def _next(session: Session, market_id: str, attempt_id: int) -> None:
     moment = clock.now()
     if row and row.state in WAITING and moment < row.expires_at + GIVE_UP:
         card_attempts.ask_later(session, row, moment + ASK_AGAIN)
+
+
+@caller("payments.missed_events", every=timedelta(hours=1))
+def fetch_missed(open_session: Opener, payload: Payload) -> None:
+    """The job: refunds and disputes have no other messenger. What arrives later by webhook all the same is known by then."""
+    settings = get_settings()
+    if not settings.stripe_api_key.get_secret_value():
+        return
+    for event in card_attempts.gateway_of(settings).missed_events(clock.now() - MISSED):
+        with open_session() as session:
+            take_event(session, event)

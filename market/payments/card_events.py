@@ -47,25 +47,25 @@ _REFUND = {
 }
 
 
-def take_event(session: Session, event: StripeEvent, raw: str) -> Outcome | None:
-    """Store and apply a webhook whose signature was verified; None for a type that we do not follow."""
-    fact = event.fact
+def take_event(session: Session, event: StripeEvent) -> Outcome | None:
+    """Store and apply an event that is Stripe's; None for a type that we do not follow."""
+    fact, raw = event.fact, event.raw
     if event.problem:
         return receive(session, _notice(event.event_id, _reference_in(raw), PaymentState.NEEDS_REVIEW, raw, event.type))
     if isinstance(fact, CheckoutFact):
         return take_checkout(session, fact, event_id=event.event_id, raw=raw, paid_at=event.created)
     if isinstance(fact, RefundFact):
         state = _REFUND.get(fact.status, PaymentState.NEEDS_REVIEW)
-        return _money_back(session, event, raw, fact.payment_intent, state, f"refund {fact.status}")
+        return _money_back(session, event, fact.payment_intent, state, f"refund {fact.status}")
     if isinstance(fact, DisputeFact):
         state = PaymentState.PENDING
         if event.type == "charge.dispute.created":
             state = PaymentState.REFUNDED
         elif fact.closed:
             state = PaymentState.NEEDS_REVIEW
-        return _money_back(session, event, raw, fact.payment_intent, state, f"dispute {fact.status}")
+        return _money_back(session, event, fact.payment_intent, state, f"dispute {fact.status}")
     if isinstance(fact, PayoutFact):
-        return _payout(session, event, raw, fact)
+        return _payout(session, event, fact)
     return None
 
 
@@ -99,9 +99,7 @@ def shortened(name: str, most: int) -> str:
     return name if len(name) <= most else hashlib.sha256(name.encode()).hexdigest()
 
 
-def _money_back(
-    session: Session, event: StripeEvent, raw: str, payment_intent: str, state: PaymentState, said: str
-) -> Outcome:
+def _money_back(session: Session, event: StripeEvent, payment_intent: str, state: PaymentState, said: str) -> Outcome:
     # Rare, so it may read the attempts of all markets: a refund names only Stripe's own payment.
     ours = session.execute(
         select(col(PaymentAttempt.reference)).where(
@@ -109,11 +107,11 @@ def _money_back(
             col(PaymentAttempt.provider_reference) == shortened(payment_intent, 80),
         )
     ).scalar()
-    return receive(session, _notice(event.event_id, ours or payment_intent, state, raw, said))
+    return receive(session, _notice(event.event_id, ours or payment_intent, state, event.raw, said))
 
 
-def _payout(session: Session, event: StripeEvent, raw: str, fact: PayoutFact) -> Outcome:
-    notice = _notice(event.event_id, fact.payout_id, PaymentState.NEEDS_REVIEW, raw, f"payout {fact.status}")
+def _payout(session: Session, event: StripeEvent, fact: PayoutFact) -> Outcome:
+    notice = _notice(event.event_id, fact.payout_id, PaymentState.NEEDS_REVIEW, event.raw, f"payout {fact.status}")
     if fact.status in ("failed", "canceled"):
         return receive(session, notice)
     stored = store_message(session, notice, OutcomeKind.noted, None, None)

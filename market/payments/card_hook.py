@@ -36,7 +36,7 @@ async def stripe_webhook(request: Request, by: Anyone) -> Response:
         return _say(400, refused.code)
     for attempt in range(1, TRIES + 1):
         try:
-            outcome = await run_in_threadpool(_take, request, event, body.decode())
+            outcome = await run_in_threadpool(_take, request, event)
             break
         except (DBAPIError, Conflict) as error:
             log.warning("stripe_webhook", event_id=event.event_id, tried=attempt, error=type(error).__name__)
@@ -46,9 +46,9 @@ async def stripe_webhook(request: Request, by: Anyone) -> Response:
     return JSONResponse({"received": True, "outcome": outcome})
 
 
-def _take(request: Request, event: StripeEvent, body: str) -> str:
+def _take(request: Request, event: StripeEvent) -> str:
     with session_scope(get_engine(request)) as session:
-        outcome = take_event(session, event, body)
+        outcome = take_event(session, event)
     return str(outcome.kind) if outcome else "ignored"
 
 

@@ -324,6 +324,22 @@ def test_refunds_disputes_strangers_and_nonsense_are_shown_to_a_person(street: S
     assert_clean(street.engine)
 
 
+def test_events_that_were_lost_are_fetched(street: Street) -> None:
+    number = street.begin()
+    street.control(f"pay/{number}")
+    wait_for(lambda: street.attempt().state == "paid")
+    street.control("faults", {"drop": 1.0})
+    street.control(f"dispute/{street.attempt().provider_reference}")
+    assert street.reviews() == []
+    run_due(street.engine)
+    assert [(str(r.kind), r.reference) for r in street.reviews()] == [("needs_review", street.attempt().reference)]
+    street.control(f"resend/{street.events('charge.dispute.created')[0]['id']}")
+    with clock.freeze(clock.now() + timedelta(hours=1)):
+        run_due(street.engine)
+    assert len(street.reviews()) == 1 and street.books() == (1, 1, ALL, 0)
+    assert_clean(street.engine)
+
+
 def test_below_the_minimum_or_not_configured_is_a_sentence(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
     small = street.client.post(f"/pay/{street.card}/card", data={"what": "oldest"})
     assert small.status_code == 422 and "mulai Rp 10.000" in text_of(small.text)

@@ -135,6 +135,7 @@ class StripeEvent:
     livemode: bool
     fact: Fact | None
     problem: str = ""
+    raw: str = ""  # as received, for the inbox
 
 
 def read_event(raw: bytes, signature: str | None, *, secret: str, now: datetime) -> StripeEvent:
@@ -167,7 +168,8 @@ def verify(raw: bytes, signature: str | None, *, secret: str, now: datetime) -> 
 def parse_event(raw: bytes) -> StripeEvent:
     """Read a body whose signature was verified (now, or before it was stored)."""
     try:
-        data = json.loads(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        data = json.loads(text)
     except (ValueError, RecursionError):
         raise UnreadableWebhook() from None
     if not isinstance(data, dict) or data.get("object") != "event":
@@ -180,14 +182,14 @@ def parse_event(raw: bytes) -> StripeEvent:
     created, live = datetime.fromtimestamp(made, UTC), data.get("livemode") is True
     reader = _READERS.get(kind)
     if reader is None:
-        return StripeEvent(event_id, kind, created, live, None)
+        return StripeEvent(event_id, kind, created, live, None, raw=text)
     try:
         it = data["data"]["object"]
         if not isinstance(it, dict):
             raise TypeError("data.object is not an object")
-        return StripeEvent(event_id, kind, created, live, reader(kind, it))
+        return StripeEvent(event_id, kind, created, live, reader(kind, it), raw=text)
     except (KeyError, TypeError, ValueError) as error:
-        return StripeEvent(event_id, kind, created, live, None, problem=f"{type(error).__name__}: {error}")
+        return StripeEvent(event_id, kind, created, live, None, problem=f"{type(error).__name__}: {error}", raw=text)
 
 
 def checkout_fact(session: Mapping[str, Any], kind: str = "") -> CheckoutFact:
