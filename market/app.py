@@ -2,9 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -16,19 +13,51 @@ from market import schedule as schedule
 from market import tables as tables
 from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
+from market.collection import api as collection_api
+from market.collection import office as collection_office
+from market.collection import pages as collection_pages
 from market.database import make_engine
+from market.desk import card_pages as desk_card_pages
+from market.desk import guide as desk_guide
+from market.desk import own as desk_own
+from market.desk import pack as desk_pack
+from market.desk import pay as desk_pay
+from market.desk import today as desk_today
+from market.desk import trace as desk_trace
+from market.dues import api as dues_api
+from market.dues import pages as dues_pages
+from market.monitor import api as monitor_api
+from market.monitor import pages as monitor_pages
+from market.payments import api as payments_api
+from market.payments import card_hook as payments_card_hook
+from market.payments import pages as payments_pages
+from market.payments import webhooks as payments_webhooks
 from market.payments.card_attempts import checkout_hosts
+from market.pricing import api as pricing_api
+from market.pricing import office as pricing_office
+from market.pricing import pages as pricing_pages
+from market.pricing.hot import HotPages
 from market.settings import Settings, get_settings
+from market.vendors import api as vendors_api
+from market.vendors import cards as vendors_cards
+from market.vendors import office as vendors_office
+from market.vendors import pages as vendors_pages
 from market.web import problems
 from market.web.i18n import LanguageMiddleware
 from market.web.render import ROOT
 from market.web.security import SecurityMiddleware
 
 LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
-PARTS = (
-    "api", "pages", "webhooks", "card_hook", "pay", "card_pages", "guide", "today", "trace", "own", "pack", "office", "cards",
+ROUTERS = (
+    health.router, auth_pages.router, auth_admin.router,
+    vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
+    dues_api.router, dues_pages.router,
+    payments_api.router, payments_pages.router, payments_webhooks.router, payments_card_hook.router,
+    pricing_api.router, pricing_pages.router, pricing_office.router,
+    collection_api.router, collection_pages.router, collection_office.router,
+    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router,
+    monitor_api.router, monitor_pages.router,
 )  # fmt: skip
-FEATURES = ("vendors", "dues", "payments", "pricing", "collection", "desk", "monitor")
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
@@ -45,13 +74,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     )
     app.state.engine = engine or make_engine(settings.database_url)
     problems.install(app)
-    app.include_router(health.router)
-    app.include_router(auth_pages.router)
-    app.include_router(auth_admin.router)
-    for feature in FEATURES:
-        for part in PARTS:
-            if router := getattr(_module(f"market.{feature}.{part}"), "router", None):  # payments/cards.py is no page
-                app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
     app.add_middleware(LanguageMiddleware)
     app.add_middleware(SecurityMiddleware, https=settings.production, form_targets=checkout_hosts(settings))
@@ -60,18 +84,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
 def create() -> ASGIApp:
     """What a server loads: the application behind the pages that are answered from memory."""
-    app = create_app()
-    if module := _module("market.pricing.hot"):
-        wrapped: ASGIApp = module.HotPages(app)
-        return wrapped
-    return app
-
-
-def _module(name: str) -> ModuleType | None:
-    try:
-        return import_module(name) if find_spec(name) else None
-    except ModuleNotFoundError:
-        return None
+    return HotPages(create_app())
 
 
 @asynccontextmanager

@@ -1,19 +1,21 @@
 """Imports every models module, so that the metadata is complete."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from sqlmodel import SQLModel
 
 from market import audit, installation
 from market.auth import models as auth
+from market.calendar import models as calendar
+from market.collection import models as collection
+from market.dues import models as dues
 from market.jobs import models as jobs
+from market.ledger import models as ledger
+from market.payments import models as payments
+from market.pricing import models as pricing
+from market.vendors import models as vendors
 from market.web import idempotency
 
-KERNEL = (audit, auth, idempotency, installation, jobs)  # imported for their tables
-
-for feature in ("ledger", "calendar", "vendors", "dues", "payments", "pricing", "collection", "desk"):
-    if find_spec(f"market.{feature}") and find_spec(f"market.{feature}.models"):
-        import_module(f"market.{feature}.models")
+MODULES = (
+    audit, auth, calendar, collection, dues, idempotency, installation, jobs, ledger, payments, pricing, vendors,
+)  # fmt: skip
 
 metadata = SQLModel.metadata
