@@ -32,6 +32,7 @@ from market.words import N_
 
 router = APIRouter(prefix="/api/v1", tags=["dues"])
 Code = Annotated[str, Query(max_length=8, description="A market's code")]
+Place = Annotated[str | None, Query(max_length=20, description="A place's code")]
 Number = Annotated[int | None, Query(ge=1, le=2**62)]
 
 
@@ -81,6 +82,7 @@ def list_charges(
     unpaid: bool = True,
     permit_id: Number = None,
     vendor_id: Number = None,
+    place: Place = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ChargeOut]:
@@ -88,7 +90,7 @@ def list_charges(
     after = decode_cursor(cursor, str)
     rows = lists.charge_rows(
         session, _market(session, by, market), unpaid=unpaid, permit_id=permit_id, vendor_id=vendor_id,
-        limit=limit + 1, after=_key(after[0]) if after else None,
+        place_code=place.strip().upper() if place else None, limit=limit + 1, after=_key(after[0]) if after else None,
     )  # fmt: skip
     items = [_charge(row) for row in rows[:limit]]
     return Page(items=items, next=encode_cursor(items[-1].id) if len(rows) > limit else None)

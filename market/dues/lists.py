@@ -1,10 +1,10 @@
-"""Lists the office reads: tariffs and reliefs of a market, who owes what, charges and bills by cursor. One query each."""
+"""Lists the office reads: tariffs and reliefs of a market, charges and bills by cursor. One query each."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlmodel import Session, col
 
 from market.dues.assessment import KEYS, in_force, rank
@@ -12,59 +12,7 @@ from market.dues.charges import OPEN, ChargeLine, charge, lines_of, read
 from market.dues.models import Bill, ChargeKey, ChargeType, Relief, Tariff
 from market.dues.run import rules_of
 from market.dues.sources import permit, place
-from market.vendors.models import Market, Vendor
-
-vendor = Vendor.__table__  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True)
-class Owing:
-    """What one permit owes by now, in rupiah."""
-
-    market_id: str
-    permit_id: int
-    place_code: str
-    session_code: str
-    vendor_id: int
-    vendor_name: str
-    lines: int
-    oldest: date
-    amount: int
-
-
-def owing(
-    session: Session, market_id: str, *, q: str = "", block: str = "", limit: int = 50, after: str = ""
-) -> list[Owing]:
-    """Permits with something unpaid, by place code; `q` is part of a code or a trading name."""
-    left = func.sum(charge.c.gross - charge.c.relieved - charge.c.settled)
-    query = (
-        select(
-            permit.c.market_id, permit.c.id, place.c.code, permit.c.session_code, vendor.c.id, vendor.c.name,
-            func.count(), func.min(charge.c.period_start), left,
-        )
-        .select_from(
-            charge.join(permit, and_(permit.c.market_id == charge.c.market_id, permit.c.id == charge.c.permit_id))
-            .join(place, and_(place.c.market_id == permit.c.market_id, place.c.id == permit.c.place_id))
-            .join(vendor, vendor.c.id == permit.c.vendor_id)
-        )
-        .where(charge.c.market_id == market_id, OPEN)
-        .group_by(
-            permit.c.market_id, permit.c.id, place.c.code, permit.c.session_code, vendor.c.id, vendor.c.name
-        )
-        .order_by(place.c.code, permit.c.id)
-        .limit(limit)
-    )  # fmt: skip
-    if q:
-        like = f"%{q.lower().replace('%', '').replace('_', '')}%"
-        query = query.where(or_(func.lower(place.c.code).like(like), func.lower(vendor.c.name).like(like)))
-    if block:
-        query = query.where(place.c.block == block)
-    if after:
-        query = query.where(place.c.code > after)
-    return [
-        Owing(market, number, code, opening, holder, name, lines, oldest, int(amount))
-        for market, number, code, opening, holder, name, lines, oldest, amount in session.execute(query)
-    ]
+from market.vendors.models import Market
 
 
 @dataclass(frozen=True)
@@ -112,6 +60,7 @@ def charge_rows(
     unpaid: bool,
     permit_id: int | None = None,
     vendor_id: int | None = None,
+    place_code: str | None = None,
     limit: int,
     after: ChargeKey | None = None,
 ) -> list[ChargeLine]:
@@ -123,6 +72,8 @@ def charge_rows(
         query = query.where(charge.c.permit_id == permit_id)
     if vendor_id is not None:
         query = query.where(permit.c.vendor_id == vendor_id)
+    if place_code is not None:
+        query = query.where(place.c.code == place_code)
     if after is not None:
         key = tuple_(charge.c.period_start, charge.c.charge_type, charge.c.permit_id, charge.c.revision)
         query = query.where(key > (after.period_start, after.charge_type, after.permit_id, after.revision))

@@ -1,21 +1,23 @@
-"""The office's pages of what is owed: tariffs ("what will this place pay on this day, and why") and unpaid charges."""
+"""The office's page of tariffs and reliefs: what will this place pay on this day, and why. Charges: charge_pages.py."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
 from sqlmodel import Session
 
 from market import clock
 from market.auth.access import Director, Principal, Role
 from market.database import SessionDep
-from market.dues import lists
+from market.dues import arrears, charge_pages, lists
 from market.dues import service as dues
+from market.dues.charge_pages import market_of
 from market.dues.documents import charge_name
 from market.dues.lines import UNITS, decimal, rate
 from market.dues.models import Basis, Relief, Tariff
 from market.dues.preview import NoSuchPlace
-from market.dues.schemas import TariffIn
+from market.dues.schemas import ReliefIn, TariffIn
 from market.errors import MarketError, NotFound
 from market.vendors import service as vendors
 from market.vendors.access import Reader, readable
@@ -23,11 +25,14 @@ from market.vendors.models import Market, MarketSession, PlaceKind
 from market.web.forms import FormInput, checked, problems, redirect
 from market.web.i18n import gettext
 from market.web.render import render
+from market.web.validation import by_field
 from market.web.words import weekday
 from market.words import N_, say
 
 router = APIRouter(include_in_schema=False)
-PAGE = 50
+router.include_router(charge_pages.router)
+RELIEF_TYPED = ("charge_type", "place_kind", "valid_from", "legal_basis", "reason")
+RELIEF_FIELDS = {"percent_e2": "percent", "valid_until": "last_day", "permit_id": "place"}
 KEY_NAMES = {
     "market_id": N_("pasar"), "place_kind": N_("jenis"), "floor": N_("lantai"), "zone": N_("zona"), "grade": N_("kelas"),
     "goods": N_("barang"), "vendor_kind": N_("pedagang"), "session_code": N_("sesi"),
@@ -44,6 +49,7 @@ class TariffsPage:
     day: date
     today: date
     place: str
+    session: str
     preview: dues.Preview | None
     rows: list[lists.TariffRow]
     reliefs: list[Relief]
@@ -86,47 +92,38 @@ class TariffsPage:
         return [(str(basis), text) for basis, text in units]
 
     @property
-    def kinds(self) -> list[str]:
-        return [str(kind) for kind in PlaceKind]
-
-
-@dataclass(frozen=True)
-class ChargesPage:
-    """What templates/dues/charges.html shows: who owes, filtered by the address; one permit's lines when chosen."""
-
-    market: Market
-    markets: list[Market]
-    today: date
-    q: str
-    rows: list[lists.Owing]
-    ageing: dues.Ageing
-    next: str | None
-    chosen: lists.Owing | None
-    lines: list[dues.LineGroup]
+    def all_types(self) -> list[tuple[str, str]]:
+        return [("", gettext(N_("semua pungutan"))), *self.types]
 
     @property
-    def document(self) -> str:
-        return gettext(dues.document_name(self.market.fee_regime, "bill"))
+    def seven_days(self) -> list[tuple[str, str, bool]]:
+        """ISO number, name and whether it was ticked, Monday first."""
+        ticked = self.values.get("relief_weekdays", "").split(",")
+        return [(str(n), weekday(MONDAY + timedelta(days=n - 1)), str(n) in ticked) for n in range(1, 8)]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [str(kind) for kind in PlaceKind]
 
 
 @router.get("/office/tariffs")
 def tariffs(
     request: Request, session: SessionDep, by: Reader, market: str = "", place: str = "", day: str = ""
 ) -> Response:
-    page, status = _tariffs(session, by, market, place, day)
+    opening = request.query_params.get("session", "")
+    page, status = _tariffs(session, by, market, place, day, opening)
     return render(request, "dues/tariffs.html", page, status)
 
 
 @router.post("/office/tariffs")
 def add_tariff(request: Request, session: SessionDep, by: Director, form: FormInput) -> Response:
     """A new row for this market, by decision."""
-    found = _market(session, by, form.values.get("market", ""))
+    found = market_of(session, by, form.values.get("market", ""))
     typed = {k: v for k, v in form.values.items() if k not in ("market", "last_day")} | {"market_id": found.id}
     percent = typed.pop("tax_pct", "").strip()
     if percent:
         typed["tax_pct_e2"] = f"{percent}00" if percent.isascii() and percent.isdigit() else "-1"
-    if last := _date(form.values.get("last_day", "")):
-        typed["valid_until"] = (last + timedelta(days=1)).isoformat()
+    typed["valid_until"] = _day_after(form.values.get("last_day", ""))
     data, errors = checked(TariffIn, type(form)(typed, form.lists, form.files))
     if data is not None:
         try:
@@ -138,31 +135,63 @@ def add_tariff(request: Request, session: SessionDep, by: Director, form: FormIn
             raise
         except MarketError as refusal:
             errors = problems(refusal)
-    page, _ = _tariffs(session, by, found.id, "", "", form.values, errors)
+    page, _ = _tariffs(session, by, found.id, "", "", "", form.values, errors)
     return render(request, "dues/tariffs.html", page, 422)
 
 
-@router.get("/office/charges")
-def charges(
-    request: Request, session: SessionDep, by: Reader, market: str = "", q: str = "", permit: str = "", after: str = ""
-) -> Response:
-    found = _market(session, by, market)
-    today = clock.today(found.timezone)
-    rows = lists.owing(session, found.id, q=q.strip()[:60], limit=PAGE + 1, after=after[:20])
-    chosen = next((row for row in rows if str(row.permit_id) == permit), rows[0] if q and len(rows) == 1 else None)
-    lines = dues.unpaid(session, found.id, permit_id=chosen.permit_id) if chosen else []
-    page = ChargesPage(
-        market=found,
-        markets=readable(session, by),
-        today=today,
-        q=q[:60],
-        rows=rows[:PAGE],
-        ageing=dues.ageing(session, found.id, today + timedelta(days=1)),
-        next=rows[PAGE - 1].place_code if len(rows) > PAGE else None,
-        chosen=chosen,
-        lines=dues.grouped(lines),
-    )
-    return render(request, "dues/charges.html", page)
+@router.post("/office/reliefs")
+def add_relief(request: Request, session: SessionDep, by: Director, form: FormInput) -> Response:
+    """A relief in this market, by decision. Its fields begin with `relief_`: they share a page with the tariff's."""
+    found = market_of(session, by, form.values.get("market", ""))
+    values = {k.removeprefix("relief_"): v for k, v in form.values.items() if k.startswith("relief_")}
+    data, errors = _relief(session, found, values, form.lists.get("relief_weekdays", []))
+    if data is not None:
+        try:
+            with session.begin_nested():
+                made = dues.add_relief(session, found.operator_id, data, by=by)
+            told = say(N_("Keringanan tersimpan, berlaku mulai {day}."), day=made.valid_from.isoformat())
+            return redirect(f"/office/tariffs?market={found.id}", told)
+        except NotFound:
+            raise
+        except MarketError as refusal:
+            errors = problems(refusal)
+    wrong = {f"relief_{RELIEF_FIELDS.get(k, k)}" if k else k: sentence for k, sentence in errors.items()}
+    typed = form.values | {"relief_weekdays": ",".join(form.lists.get("relief_weekdays", []))}
+    page, _ = _tariffs(session, by, found.id, "", "", "", typed, wrong)
+    return render(request, "dues/tariffs.html", page, 422)
+
+
+def _relief(
+    session: Session, market: Market, values: dict[str, str], weekdays: list[str]
+) -> tuple[ReliefIn | None, dict[str, str]]:
+    """What was typed as a relief: a percentage as `50`, a place by its code, the last day inclusive."""
+    typed: dict[str, object] = {k: v.strip() for k, v in values.items() if k in RELIEF_TYPED and v.strip()}
+    typed["market_id"] = market.id
+    if percent := values.get("percent", "").strip().removesuffix("%").strip():
+        typed["percent_e2"] = int(percent) * 100 if percent.isascii() and percent.isdigit() and len(percent) < 4 else -1
+    if weekdays:
+        typed["weekdays"] = weekdays[:7]
+    if last := _day_after(values.get("last_day", "")):
+        typed["valid_until"] = last
+    errors: dict[str, str] = {}
+    if place := values.get("place", "").strip():
+        held = arrears.holders(session, market.id, place[:20])
+        starts = _date(values.get("valid_from", "")) or clock.today(market.timezone)
+        holder = next((h for h in held or () if h.valid_until is None or h.valid_until > starts), None)
+        if holder is None:
+            errors["place"] = gettext(
+                N_("Tempat ini kosong pada hari itu.") if held is not None else N_("Kode tempat ini tidak ada.")
+            )
+        else:
+            typed["permit_id"] = holder.permit_id
+    try:
+        data = ReliefIn.model_validate(typed)
+    except ValidationError as error:
+        errors = by_field(error.errors()) | errors
+        if typed.get("percent_e2") == -1 or "percent_e2" in errors:
+            errors["percent_e2"] = gettext(N_("Isi persen bulat, 1 sampai 100."))
+        return None, errors
+    return (None if errors else data), errors
 
 
 def _tariffs(
@@ -171,19 +200,22 @@ def _tariffs(
     market: str,
     place: str,
     day: str,
+    opening: str,
     values: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> tuple[TariffsPage, int]:
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     today = clock.today(found.timezone)
     wrong = dict(errors or {})
     asked = _date(day) or today
     if day and _date(day) is None:
         wrong["day"] = gettext(N_("Isi dengan tanggal yang ada, misalnya 2026-11-24."))
+    sessions = list(vendors.sessions_of(session, found.id))
+    code = opening if any(s.code == opening for s in sessions) else None
     answer = None
     if place.strip():
         try:
-            answer = dues.preview(session, found.id, place.strip()[:20].upper(), asked)
+            answer = dues.preview(session, found.id, place.strip()[:20].upper(), asked, code)
         except NoSuchPlace as refusal:
             wrong |= {"place": problems(refusal)[""]}
     page = TariffsPage(
@@ -192,10 +224,11 @@ def _tariffs(
         day=asked,
         today=today,
         place=place.strip()[:20],
+        session=code or "",
         preview=answer,
         rows=lists.tariffs(session, found, asked),
         reliefs=lists.reliefs(session, found, asked),
-        sessions=list(vendors.sessions_of(session, found.id)),
+        sessions=sessions,
         may_add=by.has(Role.director, operator_id=found.operator_id),
         values=values or {},
         errors=wrong,
@@ -203,13 +236,10 @@ def _tariffs(
     return page, 422 if wrong else 200
 
 
-def _market(session: Session, by: Principal, code: str) -> Market:
-    """The market asked for, or the first one; another's is not there."""
-    markets = readable(session, by)
-    for market in markets:
-        if market.id == code.upper() or not code:
-            return market
-    raise vendors.MarketUnknown(code=code[:16])
+def _day_after(last: str) -> str:
+    """The first day on which a row no longer counts; what is no date stays as typed, and is refused by its field."""
+    day = _date(last.strip())
+    return (day + timedelta(days=1)).isoformat() if day and day < date.max else last.strip()
 
 
 def _date(text: str) -> date | None:

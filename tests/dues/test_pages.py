@@ -1,28 +1,28 @@
-"""The doors: pages, API and command line tell the same, to whom they may, and say what is wrong."""
+"""The office's pages and the command line: figures, to whom they may be told, and what comes back when it is wrong."""
 
+import csv
+import html
+import io
 import json
+import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from sqlmodel import select
 
 from market import cli, clock
 from market.auth.models import Role
 from market.database import session_scope
 from market.dues import service as dues
+from market.dues.models import Relief
+from market.money import rp
+from market.vendors.models import Vendor
 from tests.dues import city
 
 NOON = datetime(2025, 11, 30, 4, tzinfo=UTC)
-TARIFF = {
-    "operator": "PERUMDA",
-    "charge_type": "LISTRIK",
-    "basis": "PER_DAY",
-    "rate": "2.000",
-    "valid_from": "2025-12-01",
-    "legal_basis": "SK 9/2025",
-}
 
 
 @pytest.fixture
@@ -54,11 +54,93 @@ def test_the_office_sees_who_owes(kereneng: TestClient, sign_in: Callable[..., s
         sign_in(kereneng, Role.treasurer, market_id="KRN")
         page = kereneng.get("/office/charges?market=KRN")
         assert "Rp\u00a0109.250 belum dibayar, 1 tempat" in page.text
-        found = kereneng.get("/office/charges?market=KRN&q=warung+1")
-        assert "B-1 belum membayar Rp\u00a0109.250" in found.text and "10 × Rp\u00a08.325" in found.text
-        assert "Tidak ada tunggakan yang cocok" in kereneng.get("/office/charges?market=KRN&q=%25_x").text
+        found = kereneng.get("/office/charges?market=KRN&q=warung+1").text
+        assert "10 × Rp\u00a08.325" in found and "/office/cash?market=KRN&amp;vendor=" in found
+        exact = kereneng.get("/office/charges?market=KRN&q=b-1")
+        assert (exact.status_code, exact.headers["location"]) == (303, "/office/charges/KRN/B-1")
+        for nothing in ("q=%25_x", "age=31-90", "session=malam"):
+            assert "Tidak ada tunggakan yang cocok" in kereneng.get(f"/office/charges?market=KRN&{nothing}").text
+        for market in ("SMR", "ZZZ"):
+            assert kereneng.get(f"/office/charges?market={market}").status_code == 404
+            assert kereneng.get(f"/office/charges.csv?market={market}").status_code == 404
+            assert kereneng.get(f"/office/charges/{market}/B-1").status_code == 404
+        sign_in(kereneng, Role.surveyor, market_id="KRN")
+        assert kereneng.get("/office/charges").status_code == 403
     kereneng.cookies.clear()
     assert kereneng.get("/office/charges").status_code == 303
+
+
+def test_the_file_adds_up_to_the_page(database: Engine, client: TestClient, sign_in: Callable[..., str]) -> None:
+    with session_scope(database) as session, clock.freeze(NOON):
+        city.kereneng(session)
+        for n in range(1, 61):
+            city.permit(session, date(2025, 11, 30) - timedelta(days=2 * n))
+        session.exec(select(Vendor).where(Vendor.name == "Warung 1")).one().name = "=WARUNG()"
+        dues.accrue(session)
+    with clock.freeze(NOON):
+        sign_in(client, Role.auditor, operator_id="PERUMDA")
+        seen: list[str] = []
+        for age in ("", "0-30", "31-90", "91-180"):
+            rows = list(csv.DictReader(io.StringIO(client.get(f"/office/charges.csv?market=KRN&age={age}").text[1:])))
+            page = client.get(f"/office/charges?market=KRN&age={age}").text
+            assert f"{rp(sum(int(row['unpaid']) for row in rows))} belum dibayar, {len(rows)} tempat" in page
+            seen.append(f"{len(rows)} {sum(int(row['unpaid']) for row in rows)}")
+        assert len(set(seen)) == 4 and not any("-" in figure for figure in seen)
+        listed = places_of(client.get("/office/charges?market=KRN").text)
+        after = re.search(r'href="([^"]*after=[^"]*)" rel="next"', client.get("/office/charges?market=KRN").text)
+        assert after is not None and len(listed) == 50
+        listed += places_of(client.get(html.unescape(after[1])).text)
+        assert listed == sorted({f"B-{n}" for n in range(1, 61)})
+        everything = client.get("/office/charges.csv?market=KRN").text
+        assert "'=WARUNG()" in everything and "Rp" not in everything
+
+
+def places_of(text: str) -> list[str]:
+    return re.findall(r'<a href="/office/charges/KRN/(B-[0-9]+)">', text)
+
+
+def test_a_place_shows_every_line(database: Engine, kereneng: TestClient, sign_in: Callable[..., str]) -> None:
+    """Paid lines stay, a relief is a line of its own, and the words are the regime's."""
+    with session_scope(database) as session, clock.freeze(NOON):
+        city.relief(session, market_id="KRN", charge_type="BOP", percent_e2=5000, valid_from=date(2025, 12, 1))
+        owed = dues.unpaid(session, "KRN", permit_id=1)
+        dues.settle(session, "KRN", 7, dues.apportion(8_325 + 10_000, owed).parts, day=date(2025, 11, 30))
+    tomorrow = NOON + timedelta(days=1)
+    with session_scope(database) as session, clock.freeze(tomorrow):
+        dues.accrue(session)
+    with clock.freeze(tomorrow):
+        sign_in(kereneng, Role.clerk, market_id="KRN")
+        page = kereneng.get("/office/charges/krn/b-1").text
+        assert "-Rp\u00a04.163" in page and "SK keringanan" in page and "lunas" in page
+        assert "kurang Rp\u00a0" in page and "Rp\u00a018.325" in page and city.KERENENG in page
+        assert "SKRD" not in page and "Surat tagihan" in page and "Terima tunai dari Warung 1" in page
+        assert kereneng.get("/office/charges/KRN/B-1?after=KRN.1.BOP.2025-11-24.0").text.count(
+            "BOP harian"
+        ) < page.count("BOP harian")
+        assert kereneng.get("/office/charges/KRN/B-1?after=ngawur").status_code == 200
+        assert kereneng.get("/office/charges/KRN/Z-9").status_code == 404
+        assert "Paid to this day" in kereneng.get("/office/charges/KRN/B-1?lang=en").text
+
+
+def test_a_levy_market_has_its_own_words(database: Engine, client: TestClient, sign_in: Callable[..., str]) -> None:
+    with session_scope(database) as session, clock.freeze(NOON):
+        city.market(session, "SMR", regime="RETRIBUSI_PEMDA", operator="KLUNGKUNG")
+        city.tariff(
+            session,
+            "1000",
+            operator="KLUNGKUNG",
+            charge_type="RETRIBUSI",
+            basis="PER_M2_DAY",
+            legal_basis="Perda 4/2024",
+        )
+        city.permit(session, date(2025, 11, 30), market_id="SMR", area_m2=12.96)
+        dues.accrue(session)
+    with clock.freeze(NOON):
+        sign_in(client, Role.clerk, market_id="SMR")
+        for path in ("charges", "charges/SMR/B-1", "tariffs?place=B-1"):
+            page = client.get(f"/office/{path}").text
+            assert "Rp\u00a012.960" in page and "BOP" not in page
+        assert "SKRD" in client.get("/office/charges/SMR/B-1").text
 
 
 def test_a_director_saves_a_tariff_and_a_bad_one_comes_back(kereneng: TestClient, sign_in: Callable[..., str]) -> None:
@@ -83,46 +165,43 @@ def test_a_director_saves_a_tariff_and_a_bad_one_comes_back(kereneng: TestClient
     assert "Rp\u00a02.220 per hari" in page.text and "SK 9/2025" in page.text
 
 
-def test_the_api_tells_the_same(kereneng: TestClient, sign_in: Callable[..., str]) -> None:
-    sign_in(kereneng, Role.clerk, market_id="KRN")
-    seen: list[str] = []
-    cursor = ""
-    while True:
-        page = kereneng.get(f"/api/v1/charges?market=KRN&limit=4{cursor}").json()
-        seen += [item["id"] for item in page["items"]]
-        assert all(item["remaining"] == item["gross"] == item["net"] + item["tax"] for item in page["items"])
-        if page["next"] is None:
-            break
-        cursor = f"&cursor={page['next']}"
-    assert len(seen) == len(set(seen)) == 11 and "KRN.1.SEWA.2025-11-21.0" in seen
-    assert kereneng.get("/api/v1/charges?market=SMR").status_code == 404
-    assert kereneng.get("/api/v1/charges?market=KRN&cursor=abc").status_code == 422
-    rows = kereneng.get("/api/v1/tariffs").json()["items"]
-    assert {row["gross_e4"] for row in rows if row["charge_type"] == "BOP"} == {83_250_000, 77_700_000}
-    vendor = kereneng.get("/api/v1/charges?market=KRN&limit=1").json()["items"][0]["vendor_id"]
-    made = kereneng.post("/api/v1/bills", json={"market": "KRN", "vendor_id": vendor, "charges": seen[:2]})
-    assert made.status_code == 201 and made.json()["code"]
-    assert made.json()["amount"] == 8_325 + 26_000
-    assert kereneng.get("/api/v1/bills?market=KRN").json()["items"][0]["code"] is None
-    unknown = kereneng.post(
-        "/api/v1/bills", json={"market": "KRN", "vendor_id": vendor, "charges": ["KRN.9.BOP.2025-01-01.0"]}
-    )
-    assert (unknown.status_code, unknown.json()["error"]) == (404, "unknown_charge")
-    assert kereneng.post("/api/v1/tariffs", json=TARIFF).status_code == 403
-    sign_in(kereneng, Role.director, operator_id="PERUMDA")
-    assert kereneng.post("/api/v1/tariffs", json=TARIFF).status_code == 201
-    again = kereneng.post("/api/v1/tariffs", json=TARIFF)
-    assert (again.status_code, again.json()["error"]) == (409, "overlapping_tariff")
-    relief = {
-        "operator": "PERUMDA",
-        "percent_e2": 5000,
-        "charge_type": "SEWA",
-        "valid_from": "2026-01-01",
-        "legal_basis": "SK 10/2025",
+def test_a_director_saves_a_relief_and_a_bad_one_comes_back(
+    database: Engine, kereneng: TestClient, sign_in: Callable[..., str]
+) -> None:
+    form = {
+        "market": "KRN",
+        "relief_percent": "50",
+        "relief_charge_type": "BOP",
+        "relief_place": "b-1",
+        "relief_weekdays": ["1", "4"],
+        "relief_valid_from": "2025-12-01",
+        "relief_last_day": "2025-12-31",
+        "relief_legal_basis": "SK 135/2020",
     }
-    assert kereneng.post("/api/v1/reliefs", json=relief).status_code == 201
-    assert kereneng.post("/api/v1/reliefs", json=relief | {"percent_e2": 0}).status_code == 422
-    assert len(kereneng.get("/api/v1/reliefs").json()["items"]) == 1
+    with clock.freeze(NOON):
+        sign_in(kereneng, Role.treasurer, market_id="KRN")
+        assert kereneng.post("/office/reliefs", data=form).status_code == 403
+        sign_in(kereneng, Role.director, operator_id="PERUMDA")
+        for field, wrong, why in (
+            ("percent", "setengah", "Isi persen bulat, 1 sampai 100."),
+            ("percent", "120", "Isi persen bulat, 1 sampai 100."),
+            ("place", "Z-9", "Kode tempat ini tidak ada."),
+            ("last_day", "kemarin", "Isi dengan tanggal yang ada"),
+            ("valid_from", "2025-11-25", "Hari itu sudah ditagih."),
+            ("legal_basis", "", "Wajib diisi."),
+        ):
+            refused = kereneng.post("/office/reliefs", data=form | {f"relief_{field}": wrong})
+            assert refused.status_code == 422, field
+            assert why in refused.text and f'id="f-relief_{field}-error"' in refused.text, field
+            assert f'value="{wrong}"' in refused.text and refused.text.count(" checked") == 2
+        assert kereneng.post("/office/reliefs", data=form | {"market": "SMR"}).status_code == 404
+        assert kereneng.post("/office/reliefs", data=form).status_code == 303
+        page = kereneng.get("/office/tariffs?market=KRN&place=B-1&day=2025-12-01").text
+        assert "B-1 membayar Rp\u00a082.162" in page  # rent 78.000, BOP 8.325 less 4.163
+        assert "Senin, Kamis" in page and "SK 135/2020" in page
+    with session_scope(database, write=False) as session:
+        row = session.exec(select(Relief)).one()
+        assert (row.pct_e2, row.permit_id, row.weekdays, row.valid_until) == (5_000, 1, 9, date(2026, 1, 1))
 
 
 def test_the_command_line(database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
