@@ -9,7 +9,7 @@ from sqlmodel import Session
 from market.dues.assessment import KEYS, ranked
 from market.dues.models import DAILY, MONTHLY, Basis, ChargeType, Tariff
 from market.dues.sources import owes_on, permit, place
-from market.dues.statements import tariff_id
+from market.dues.statements import OrderedJoin, tariff_id
 from market.vendors import service as vendors
 from market.vendors.models import Market
 from market.words import N_, Message, say
@@ -38,12 +38,19 @@ def gaps(session: Session, market: Market, tariffs: Sequence[Tariff], day: date)
         # From the places: most are named and measured, so few permits are looked up.
         held = (
             select(func.count())
-            .select_from(place.join(permit, and_(permit.c.market_id == market.id, permit.c.place_id == place.c.id)))
+            .select_from(
+                OrderedJoin(place, permit, and_(permit.c.market_id == market.id, permit.c.place_id == place.c.id))
+            )
             .where(place.c.market_id == market.id, here)
         )
         if all(_names_a_kind(order[-1]) for order in orders):
             unnamed = and_(*(tariff_id(order, set(Basis)).is_(None) for order in orders))
             without_row += session.execute(held.where(unnamed)).scalar_one()
+        measures = [
+            column
+            for bases, column in ((BY_AREA, place.c.area_cm2), (BY_FRONT, place.c.front_cm))
+            if any(t.basis in bases for order in orders for t in order)
+        ]
         short = [
             and_(column.is_(None), tariff_id(order, bases).is_not(None))
             for order in orders
@@ -51,7 +58,9 @@ def gaps(session: Session, market: Market, tariffs: Sequence[Tariff], day: date)
             if any(t.basis in bases for t in order)
         ]
         if short:
-            without_measure += session.execute(held.where(or_(*short))).scalar_one()
+            without_measure += session.execute(
+                held.where(or_(*(column.is_(None) for column in measures)), or_(*short))
+            ).scalar_one()
     if without_row:
         found.append(say(N_("{n} hak pakai tidak disebut oleh tarif mana pun."), n=without_row))
     if without_measure:

@@ -246,10 +246,11 @@ def _relief(stretch: Stretch, end: ColumnElement[date], *, monthly: bool) -> Col
         return case(*arms)
     # A few vendors have a relief of their own: only theirs are looked up one by one.
     personal = [r for r in rows if r not in general]
-    holders = or_(
-        permit.c.id.in_([r.permit_id for r in personal if r.permit_id is not None]),
-        permit.c.vendor_id.in_([r.vendor_id for r in personal if r.vendor_id is not None]),
-    )
+    named = {
+        column: [getattr(r, key) for r in personal if getattr(r, key) is not None]
+        for key, column in (("permit_id", permit.c.id), ("vendor_id", permit.c.vendor_id))
+    }
+    holders = or_(*(column.in_(ids) for column, ids in named.items() if ids))
     own = relief.alias("own_relief")
     covers = [own.c.valid_from < end, or_(own.c.valid_until.is_(None), own.c.valid_until > day.c.day)]
     covers.append(own.c.weekdays == EVERY_DAY if monthly else own.c.weekdays.op("&")(day.c.weekday_bit) != 0)
