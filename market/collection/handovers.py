@@ -15,6 +15,7 @@ from market.collection.models import Handover, HandoverState, Round, Slip
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
 from market.ledger.service import Line
+from market.money import rp
 from market.words import N_, say
 
 NOTES = (100_000, 75_000, 50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100)
@@ -41,7 +42,7 @@ class OwnHandover(Forbidden):
 
 
 class ReasonMissing(Invalid):
-    message = N_("Uang yang diterima berbeda {difference} rupiah dari catatan. Tulis alasannya.")
+    message = N_("Uang yang diterima berbeda {difference} dari catatan. Tulis alasannya.")
 
 
 class NotesUnreadable(Invalid):
@@ -118,7 +119,7 @@ def verify(
         raise OwnHandover
     difference = received - handover.expected
     if difference and not reason.strip():
-        raise ReasonMissing(difference=difference, fields={"reason": say(N_("Wajib diisi bila ada selisih."))})
+        raise ReasonMissing(difference=rp(difference), fields={"reason": say(N_("Wajib diisi bila ada selisih."))})
     handover.state = HandoverState.verified
     handover.received = received
     handover.reason = reason.strip()

@@ -201,7 +201,7 @@ def today_page(session: Session, by: Principal, market: str, code: str) -> Today
         galungan_in=calendar.days_to_galungan(civil),
         sessions=sessions,
         session_code=shown.opening.code,
-        tasks=tasks(session, by, [chosen], civil),
+        tasks=tasks(session, by, markets, civil),
         blocks=blocks_of(stops),
         counts=_counts(stops),
         ageing=dues.ageing(session, chosen.id, civil),
