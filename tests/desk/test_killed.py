@@ -32,7 +32,7 @@ from tests.collection.test_cash_day import person
 from tests.dues import city
 
 pytestmark = pytest.mark.fault
-KILLS = int(os.environ.get("MARKET_KILLS", "6"))
+KILLS = int(os.environ.get("MARKET_KILLS", "4"))
 SEED = int(os.environ.get("MARKET_SEED", "20261125"))
 STALLS = 60
 
