@@ -67,8 +67,13 @@ class TariffsPage:
 
     def keys(self, row: lists.TariffRow) -> str:
         """*jenis Kios, lantai 2*: what a row names within the market."""
-        named = [f"{gettext(KEY_NAMES[key])} {value}" for key, value in row.keys if key != "market_id"]
-        return ", ".join(named)
+        opening = {s.code: s.name for s in self.sessions}
+        said = {
+            key: opening.get(value, value) if key == "session_code" else value.replace("_", " ").capitalize()
+            for key, value in row.keys
+            if key != "market_id"
+        }
+        return ", ".join(f"{gettext(KEY_NAMES[key])} {value}" for key, value in said.items())
 
     def last_day(self, row: Tariff | Relief) -> date | None:
         return row.valid_until - timedelta(days=1) if row.valid_until else None
