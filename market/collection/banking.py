@@ -17,6 +17,7 @@ from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, 
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
 from market.ledger.service import Line
+from market.money import rp
 from market.vendors import service as vendors
 from market.words import N_, say
 
@@ -40,7 +41,7 @@ class NotVerifiedYet(Conflict):
 
 
 class AmountDiffers(Invalid):
-    message = N_("Jumlah setoran harus sama dengan kas yang diserahkan, {expected} rupiah: setoran selalu bruto.")
+    message = N_("Jumlah setoran harus sama dengan kas yang diserahkan, {expected}: setoran selalu bruto.")
 
 
 class ReferenceTaken(Conflict):
@@ -56,7 +57,7 @@ class AlreadyMatched(Conflict):
 
 
 class DoesNotMatch(Invalid):
-    message = N_("Jumlah mutasi {line} rupiah, setoran {deposit} rupiah: tidak cocok.")
+    message = N_("Jumlah mutasi {line}, setoran {deposit}: tidak cocok.")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def deposit(
             raise CollectorMayNotDeposit
     expected = sum(row.received or 0 for row in rows)
     if amount != expected or amount <= 0:
-        raise AmountDiffers(expected=expected, fields={"amount": say(AmountDiffers.message, expected=expected)})
+        told = rp(expected)
+        raise AmountDiffers(expected=told, fields={"amount": say(AmountDiffers.message, expected=told)})
     same = select(col(Deposit.id)).where(col(Deposit.market_id) == market_id, col(Deposit.reference) == reference)
     if not reference or session.execute(same).first():
         raise ReferenceTaken(
@@ -216,7 +218,7 @@ def match(session: Session, market_id: str, deposit_id: int, line_id: int, *, by
     if session.execute(taken).first():
         raise AlreadyMatched
     if line.amount != made.amount:
-        raise DoesNotMatch(line=line.amount, deposit=made.amount)
+        raise DoesNotMatch(line=rp(line.amount), deposit=rp(made.amount))
     collectors = session.execute(
         select(col(Handover.collector_id))
         .join(

@@ -180,7 +180,7 @@ def _cash(view: ReceiptView, chain: Chain | None) -> tuple[list[Link], list[Stat
             gettext("Penyerahan kas"),
             gettext("Belum diserahkan, %(days)s, %(who)s") % {"days": days, "who": who},
             _at(handover.verified_at, view) if handover and handover.verified_at else "",
-            chain.verifier if chain and verified else "",
+            chain.verifier if chain and verified else who,
             closing,
             gettext("Buka penyerahan"),
             _short(handover.received - handover.expected if handover and handover.received is not None else 0),
@@ -212,7 +212,7 @@ def _cash(view: ReceiptView, chain: Chain | None) -> tuple[list[Link], list[Stat
         if done:
             links.append(Link("done", when, title, detail, gettext("ada"), view.amount, person, href, gettext("Lihat")))
         elif not blocked:
-            links.append(Link("needs", "", missing, detail, gettext("belum"), view.amount, person or who, href, verb))
+            links.append(Link("needs", "", missing, detail, gettext("belum"), view.amount, person, href, verb))
             blocked = True
         else:
             links.append(Link("waiting", "–", title, detail, gettext("menunggu")))

@@ -55,7 +55,7 @@ def _cash(w: Waiting, by: Principal, today: date) -> Task | None:
         fact = gettext("%(amount)s menunggu Anda hitung") % {"amount": rp(w.amount)}
         return Task("needs", fact, told, closing, gettext("Hitung kas"), age_days=age)
     if w.kind == "short" and (heads or money):
-        fact = gettext("Setoran berbeda %(amount)s") % {"amount": rp(w.amount)}
+        fact = gettext("Penyerahan kas berbeda %(amount)s") % {"amount": rp(w.amount)}
         return Task("needs", fact, told, closing, gettext("Periksa"), risk=True, age_days=age)
     if w.kind == "to_deposit" and money:
         days = (today - clock.local(w.since).date()).days

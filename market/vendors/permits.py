@@ -17,6 +17,7 @@ from market import audit, clock
 from market.auth.access import Principal, Role
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
+from market.money import rp
 from market.vendors.models import ENDED, CheckIn, Permit, PermitStatus, Place, VendorKind
 from market.words import N_, say
 
@@ -36,7 +37,7 @@ class EndsBeforeItBegins(Invalid):
 
 
 class ArrearsOpen(Conflict):
-    message = N_("Masih ada tunggakan {amount} rupiah. Balik nama baru bisa sesudah lunas.")
+    message = N_("Masih ada tunggakan {amount}. Balik nama baru bisa sesudah lunas.")
 
 
 class PermitEnded(Conflict):
@@ -142,7 +143,7 @@ def transfer(
     Raises ArrearsOpen, PermitUnknown, PermitEnded. Returns the new permit's id.
     """
     if arrears and not inheritance:
-        raise ArrearsOpen(amount=arrears)
+        raise ArrearsOpen(amount=rp(arrears))
     by.require(Role.market_head, market_id=market_id)
     old = find_permit(session, market_id, permit_id)
     last = date.fromordinal(on.toordinal() - 1)
