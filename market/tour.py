@@ -73,9 +73,12 @@ STOPS = (
     ),
     Stop(
         N_("Bendahara: tutup hari"),
-        N_("Lihat yang terkumpul, yang belum, dan apa yang menunggu Anda; lalu tutup hari."),
+        N_(
+            "Lihat yang terkumpul dan yang belum. Kas petugas dihitung dulu oleh kepala unit (akun kepala); "
+            "sesudah itu Anda menutup hari."
+        ),
         N_("Buka kantor"),
-        "/office",
+        "/office?market=KRN",  # where the collector of the stop before brought the cash
         "bendahara",
         "close as the treasurer",
     ),
