@@ -8,6 +8,7 @@ same statement; only the difference of two dates is spelt differently.
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from typing import Any
 
 from sqlalchemy import (
@@ -75,6 +76,9 @@ class OrderedJoin(Join):
 
 @compiles(OrderedJoin, "sqlite")
 def _ordered(element: Any, compiler: Any, **kw: Any) -> str:
+    if linter := kw.get("from_linter"):
+        # As SQLAlchemy's own join says it: the condition ties both sides, so this is no product of all with all.
+        linter.edges.update(product(element.left._from_objects, element.right._from_objects))
     kw["asfrom"] = True
     left = compiler.process(element.left, **kw)
     right = compiler.process(element.right, **kw)
