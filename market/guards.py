@@ -187,6 +187,7 @@ POSTGRESQL_FUNCTIONS += [
 ]
 
 # -- vendors -----------------------------------------------------------------------------------------------------
+append_only("life_step", "lottery")
 # No two permits that occupy one place in one session overlap. PostgreSQL holds it by an exclusion constraint, which is
 # right under concurrency by itself; SQLite by triggers, right because it has one writer at a time.
 _ENDED = "('EXPIRED', 'REVOKED', 'RETURNED', 'TRANSFERRED')"

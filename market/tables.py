@@ -11,11 +11,12 @@ from market.jobs import models as jobs
 from market.ledger import models as ledger
 from market.payments import models as payments
 from market.pricing import models as pricing
+from market.vendors import life_models as life
 from market.vendors import models as vendors
 from market.web import idempotency
 
 MODULES = (
-    audit, auth, calendar, collection, dues, idempotency, installation, jobs, ledger, payments, pricing, vendors,
+    audit, auth, calendar, collection, dues, idempotency, installation, jobs, ledger, life, payments, pricing, vendors,
 )  # fmt: skip
 
 metadata = SQLModel.metadata

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, String
+from sqlalchemy import CheckConstraint, Index, LargeBinary, String
 from sqlmodel import Field, SQLModel
 
 from market.clock import now
@@ -40,6 +40,8 @@ class UserAccount(SQLModel, table=True):
     password_hash: str | None = Field(default=None, max_length=255)
     vendor_id: int | None = Field(default=None, sa_type=BigKey, index=True)
     active: bool = True
+    totp_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    totp_last: int | None = Field(default=None, sa_type=BigKey)
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
 
 
@@ -102,3 +104,26 @@ class SignInFailure(SQLModel, table=True):
     key: str = Field(primary_key=True, max_length=64)
     failures: int
     retry_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class RecoveryCode(SQLModel, table=True):
+    """A spare second factor for a lost phone, hashed; each opens once."""
+
+    __tablename__ = "recovery_code"
+
+    code_hash: str = Field(primary_key=True, max_length=64)
+    user_id: int = Field(foreign_key="user_account.id", sa_type=BigKey, index=True)
+    used_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class LoginCode(SQLModel, table=True):
+    """A vendor's single-use log-in code, sent to their phone or printed at the desk. Never the card's pay code."""
+
+    __tablename__ = "login_code"
+
+    code_hash: str = Field(primary_key=True, max_length=64)
+    vendor_id: int = Field(sa_type=BigKey, index=True)
+    issued_at: datetime = Field(sa_type=UTCDateTime)
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    issued_by: int | None = Field(default=None, sa_type=BigKey)

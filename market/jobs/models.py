@@ -43,3 +43,16 @@ class OutboxMessage(SQLModel, table=True):
     attempts: int = 0
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     gave_up_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Delivery(SQLModel, table=True):
+    """One attempt to hand a message to the gateway: when, and how it ended. Never an address, never the text."""
+
+    __tablename__ = "delivery"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    message_id: int = Field(foreign_key="outbox.id", sa_type=BigKey, index=True)
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    channel: str = Field(max_length=12)
+    ok: bool
+    detail: str = Field(default="", max_length=200)
