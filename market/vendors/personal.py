@@ -45,20 +45,30 @@ class Sealed:
 
 def keys() -> Keys:
     """The house's keys. In development a missing file is made; production refuses to start without one."""
-    return _read(get_settings().personal_keys_file)
-
-
-@lru_cache
-def _read(path: Path) -> Keys:
+    path = get_settings().personal_keys_file
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = {"wrap": _b64(secrets.token_bytes(32)), "lookup": _b64(secrets.token_bytes(32))}
-        # Exclusive creation: of two processes that start together, one makes the file and both read it.
-        try:
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-                json.dump({"current": "k1", "keys": {"k1": made}}, file)
-        except FileExistsError:
-            pass
+        _first(path)
+    stat = path.stat()  # a rotation replaces the file under running servers
+    return _read(path, stat.st_mtime_ns, stat.st_ino)
+
+
+def _first(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Exclusive creation: of two processes that start together, one makes the file and both read it.
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            json.dump({"current": "k1", "keys": {"k1": fresh_pair()}}, file)
+    except FileExistsError:
+        pass
+
+
+def fresh_pair() -> dict[str, str]:
+    """A wrapping and a look-up key as the file holds them."""
+    return {"wrap": _b64(secrets.token_bytes(32)), "lookup": _b64(secrets.token_bytes(32))}
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, stamp: int, inode: int) -> Keys:
     held = json.loads(path.read_text())
     wrap = {k: base64.b64decode(v["wrap"]) for k, v in held["keys"].items()}
     lookup = {k: base64.b64decode(v["lookup"]) for k, v in held["keys"].items()}
