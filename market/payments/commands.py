@@ -1,4 +1,4 @@
-"""`market ledger verify`, `market qris check`."""
+"""`market ledger verify`, `market qris check`; `keys rotate` stands in key_commands.py."""
 
 from argparse import Namespace
 from dataclasses import asdict
@@ -6,6 +6,7 @@ from dataclasses import asdict
 from market.console import Commands, Out
 from market.ledger.sealer import seal
 from market.ledger.verification import verify
+from market.payments import key_commands
 from market.payments.checks import cross_check
 from market.payments.rails import qris
 
@@ -19,6 +20,7 @@ def add(commands: Commands) -> None:
     commands.group("qris", "QRIS payloads").verb(
         "check", run_check, "Read a payload and say what is wrong with it"
     ).add_argument("payload")
+    key_commands.add(commands)
 
 
 def run_verify(args: Namespace, out: Out) -> None:

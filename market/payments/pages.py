@@ -13,7 +13,7 @@ from market.errors import NotFound
 from market.payments import cashdesk, review_pages
 from market.payments import service as payments
 from market.payments.models import receipt_number
-from market.payments.proof import Summary, address_of, public_jwk, qr_svg, read_token, token_of
+from market.payments.proof import Summary, address_of, public_jwks, qr_svg, read_token, token_of
 from market.payments.receipt_pdf import receipt_pdf
 from market.payments.receipts import ReceiptView, parse_number
 from market.payments.wording import method_words
@@ -92,8 +92,8 @@ def pdf(session: SessionDep, by: Anyone, number: str, t: str = "") -> Response:
 
 @router.get("/.well-known/receipt-key")
 def receipt_key(by: Anyone) -> JSONResponse:
-    """The public key of the receipts, as a JSON Web Key Set: a proof is checked with it without asking us."""
-    return JSONResponse({"keys": [public_jwk()]}, headers={"cache-control": "public, max-age=3600"})
+    """The public keys of the receipts, as a JSON Web Key Set: a proof is checked with them without asking us."""
+    return JSONResponse({"keys": public_jwks()}, headers={"cache-control": "public, max-age=3600"})
 
 
 def _shown(session: Session, by: Principal, number: str, t: str) -> ReceiptView:

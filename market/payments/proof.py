@@ -2,24 +2,20 @@
 
     token = base64url("1|<key id>|<number>|<paid at, UTC>|<rupiah>|<place>" + 64 bytes of signature)
 
-The signature is deterministic, so a receipt printed twice bears the same token. It names nobody.
+The signature is deterministic, so a receipt printed twice bears the same token until the key is rotated; the earlier
+token stays good (receipt_keys.py). It names nobody.
 """
 
 import base64
 import binascii
-import hashlib
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
 
 import segno
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from market.payments.receipt_keys import raw_of, ring
 from market.payments.receipts import ReceiptView
 from market.settings import get_settings
 
@@ -39,11 +35,11 @@ class Summary:
 
 def token_of(view: ReceiptView) -> str:
     """The signed summary of a receipt."""
-    key = private_key()
+    keys = ring()
     place = view.place.replace("|", "/")
     stamp = view.paid_at.astimezone(UTC).strftime(_STAMP)
-    said = f"1|{key_id(key.public_key())}|{view.number}|{stamp}|{view.amount}|{place}".encode()
-    return base64.urlsafe_b64encode(said + key.sign(said)).decode().rstrip("=")
+    said = f"1|{keys.current}|{view.number}|{stamp}|{view.amount}|{place}".encode()
+    return _b64(said + keys.signing.sign(said))
 
 
 def read_token(token: str) -> Summary | None:
@@ -53,11 +49,12 @@ def read_token(token: str) -> Summary | None:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         said, signature = raw[:-64], raw[-64:]
-        public_key().verify(signature, said)
         version, kid, number, stamp, amount, place = said.decode().split("|")
-        paid_at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-        if version != "1" or kid != key_id(public_key()):
+        key = ring().public.get(kid)
+        if version != "1" or key is None:
             return None
+        key.verify(signature, said)
+        paid_at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
         return Summary(number, paid_at, int(amount), place)
     except (binascii.Error, ValueError, InvalidSignature):
         return None
@@ -81,48 +78,13 @@ def qr_png(content: str, *, scale: int = 12) -> bytes:
     return out.getvalue()
 
 
-def public_jwk() -> dict[str, str]:
-    """The public key as a JSON Web Key."""
-    raw = public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key_id(public_key()), "x": x}
+def public_jwks() -> list[dict[str, str]]:
+    """The public keys as JSON Web Keys, the signing one first; the earlier ones still prove the receipts of their time."""
+    return [
+        {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": _b64(raw_of(key))}
+        for kid, key in ring().public.items()
+    ]
 
 
-def key_id(key: Ed25519PublicKey) -> str:
-    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return hashlib.sha256(raw).hexdigest()[:8]
-
-
-def public_key() -> Ed25519PublicKey:
-    return private_key().public_key()
-
-
-def private_key() -> Ed25519PrivateKey:
-    """The key of MARKET_RECEIPT_KEY_FILE; in development it is made at first use."""
-    return _load(get_settings().receipt_key_file.absolute())
-
-
-@lru_cache
-def _load(path: Path) -> Ed25519PrivateKey:
-    if not path.exists() and not get_settings().production:
-        _make(path)
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TypeError(f"{path.name} holds no Ed25519 key")
-    return key
-
-
-def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    new = path.with_suffix(f".{os.getpid()}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(pem)
-    try:
-        os.link(new, path)  # whoever is first wins; the other process reads the winner's
-    except FileExistsError:
-        pass
-    finally:
-        new.unlink()
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -59,13 +59,12 @@ def catch_up(session: Session) -> Rekeyed:
         .where(col(Personal.key_id) != held.current, col(Personal.wrapped_key).is_not(None))
         .order_by(col(Personal.vendor_id))
     ).all()  # fmt: skip
-    taken = set(
-        session.execute(
-            select(col(Personal.operator_id), col(Personal.nik_hash)).where(
-                col(Personal.key_id) == held.current, col(Personal.nik_hash).is_not(None)
-            )
-        ).tuples()
+    already = session.execute(
+        select(col(Personal.operator_id), col(Personal.nik_hash)).where(
+            col(Personal.key_id) == held.current, col(Personal.nik_hash).is_not(None)
+        )
     )
+    taken = {(operator_id, nik) for operator_id, nik in already}
     changes, left = [], []
     for vendor_id, key_id, wrapped, sealed, operator_id in behind:
         values = personal.unseal(wrapped, key_id, sealed)
