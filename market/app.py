@@ -31,6 +31,7 @@ from market.monitor import pages as monitor_pages
 from market.payments import api as payments_api
 from market.payments import card_hook as payments_card_hook
 from market.payments import pages as payments_pages
+from market.payments import verify_pages as payments_verify
 from market.payments import webhooks as payments_webhooks
 from market.payments.card_attempts import checkout_hosts
 from market.pricing import api as pricing_api
@@ -52,7 +53,7 @@ ROUTERS = (
     health.router, auth_pages.router, auth_admin.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     dues_api.router, dues_pages.router,
-    payments_api.router, payments_pages.router, payments_webhooks.router, payments_card_hook.router,
+    payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router,
     collection_api.router, collection_pages.router, collection_office.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router,
