@@ -24,6 +24,7 @@ from market.desk import pack as desk_pack
 from market.desk import pay as desk_pay
 from market.desk import today as desk_today
 from market.desk import trace as desk_trace
+from market.desk import transfers as desk_transfers
 from market.dues import api as dues_api
 from market.dues import pages as dues_pages
 from market.monitor import api as monitor_api
@@ -40,7 +41,10 @@ from market.pricing import pages as pricing_pages
 from market.pricing.hot import HotPages
 from market.settings import Settings, get_settings
 from market.vendors import api as vendors_api
+from market.vendors import application_pages as vendors_applications
 from market.vendors import cards as vendors_cards
+from market.vendors import letters as vendors_letters
+from market.vendors import life_pages as vendors_life
 from market.vendors import office as vendors_office
 from market.vendors import pages as vendors_pages
 from market.web import problems
@@ -52,11 +56,12 @@ LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
 ROUTERS = (
     health.router, auth_pages.router, auth_admin.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
+    vendors_applications.router, vendors_life.router, vendors_letters.router,
     dues_api.router, dues_pages.router,
     payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router,
     collection_api.router, collection_pages.router, collection_office.router,
-    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router,
+    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router, desk_transfers.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Path
 from sqlmodel import Session
 
 from market.auth.access import Principal, Role, allow
@@ -10,6 +10,8 @@ from market.vendors.models import Market
 from market.vendors.service import visible_markets
 
 READERS = (Role.clerk, Role.market_head, Role.treasurer, Role.director, Role.collector, Role.admin)
+# A row number in an address: what no database holds is refused before it is asked.
+RowId = Annotated[int, Path(ge=0, lt=2**63)]
 Registrar = Annotated[Principal, Depends(allow(Role.clerk, Role.market_head))]
 Reader = Annotated[Principal, Depends(allow(*READERS))]
 

@@ -270,7 +270,7 @@ def listed(
     session: Session, market_ids: list[str], *, state: str = "", vendor_id: int | None = None, limit: int = 500
 ) -> dict[str, list[ApplicationRow]]:
     """Applications by market, the queue's order first: one query."""
-    query = (
+    query: Any = (
         select(
             col(Application.market_id), col(Application.id), col(Application.vendor_id),
             col(Vendor.name).label("vendor_name"), col(Vendor.number).label("vendor_number"),

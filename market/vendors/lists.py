@@ -206,6 +206,13 @@ def find_vendor(session: Session, vendor_id: int) -> Vendor:
     return vendor
 
 
+def vendor_numbered(session: Session, operator_id: str, number: str) -> int | None:
+    """The vendor with this number at an operator."""
+    query = select(col(Vendor.id)).where(col(Vendor.operator_id) == operator_id, col(Vendor.number) == number)
+    found: int | None = session.execute(query).scalar_one_or_none()
+    return found
+
+
 def nik_last4(session: Session, vendor_id: int) -> str | None:
     """As much of a NIK as an officer sees."""
     row = session.get(Personal, vendor_id)

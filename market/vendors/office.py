@@ -12,7 +12,7 @@ from market.database import SessionDep
 from market.errors import MarketError, NotFound
 from market.vendors import cells, editing, lists
 from market.vendors import service as vendors
-from market.vendors.access import Registrar
+from market.vendors.access import Registrar, RowId
 from market.vendors.models import FeeRegime, Market, MarketSession, Operator, Place, PlaceKind, PlaceStatus, Vendor
 from market.vendors.pages import vendor_page
 from market.vendors.schemas import MarketEdit, MarketIn, OperatorEdit, OperatorIn, PlaceEdit, SessionIn, VendorEdit
@@ -110,7 +110,7 @@ def change_place(request: Request, session: SessionDep, by: Clerk, market: str, 
 
 
 @router.get("/vendors/{vendor_id}/edit")
-def vendor_form(request: Request, session: SessionDep, by: Clerk, vendor_id: int) -> Response:
+def vendor_form(request: Request, session: SessionDep, by: Clerk, vendor_id: RowId) -> Response:
     vendor = _vendor(session, by, vendor_id)
     values = {"name": vendor.name, "type": str(vendor.type), "goods": vendor.goods}
     values["public"] = "yes" if vendor.public else "no"
@@ -118,7 +118,7 @@ def vendor_form(request: Request, session: SessionDep, by: Clerk, vendor_id: int
 
 
 @router.post("/vendors/{vendor_id}/edit")
-def change_vendor(request: Request, session: SessionDep, by: Clerk, vendor_id: int, form: FormInput) -> Response:
+def change_vendor(request: Request, session: SessionDep, by: Clerk, vendor_id: RowId, form: FormInput) -> Response:
     vendor = _vendor(session, by, vendor_id)
     data, errors = checked(VendorEdit, form)
     if data is not None:
@@ -133,7 +133,7 @@ def change_vendor(request: Request, session: SessionDep, by: Clerk, vendor_id: i
 
 
 @router.post("/vendors/{vendor_id}/phone")
-def show_phone(request: Request, session: SessionDep, by: Registrar, vendor_id: int) -> Response:
+def show_phone(request: Request, session: SessionDep, by: Registrar, vendor_id: RowId) -> Response:
     """The vendor's page with the phone number, once. A POST: it writes to the audit log."""
     page = vendor_page(session, by, vendor_id)
     phone = editing.read_phone(session, vendor_id, by=by)

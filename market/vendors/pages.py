@@ -10,9 +10,9 @@ from market import clock
 from market.auth.access import Anyone, Clerk, Principal, Role
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
-from market.vendors import desk, lists
+from market.vendors import desk, lists, relocations
 from market.vendors import service as vendors
-from market.vendors.access import READERS, Reader, Registrar, readable
+from market.vendors.access import READERS, Reader, Registrar, RowId, readable
 from market.vendors.exporting import export_registry, template
 from market.vendors.importing import Report, import_registry
 from market.vendors.models import Market, MarketSession, PermitStatus, Place, PlaceKind, Vendor
@@ -110,6 +110,7 @@ class DirectoryPage:
     market: Market
     sessions: list[MarketSession]
     stalls: list[lists.Stall]
+    moved: list[relocations.NowAt]
     q: str
 
 
@@ -117,7 +118,16 @@ class DirectoryPage:
 def directory(request: Request, session: SessionDep, by: Anyone, market: str, q: str = "") -> Response:
     found = vendors.get_market(session, market)
     stalls = lists.directory(session, found.id, clock.today(found.timezone), q=q[:60])
-    page = DirectoryPage(found, list(vendors.sessions_of(session, found.id)), stalls, q[:60])
+    words = q[:60].strip().lower()
+    moved = [
+        m
+        for m in relocations.now_at(session, market_ids=[found.id], day=clock.today(found.timezone))
+        if words in f"{m.name} {m.goods} {m.from_place} {m.to_place}".lower()
+    ]
+    # Who sells elsewhere for now is told below, once, with the place where they are.
+    away = {(m.from_place, m.name) for m in moved if m.from_market == found.id}
+    here = [s for s in stalls if (s.code, s.name) not in away]
+    page = DirectoryPage(found, list(vendors.sessions_of(session, found.id)), here, moved, q[:60])
     return render(request, "vendors/directory.html", page)
 
 
@@ -169,7 +179,9 @@ def grant(request: Request, session: SessionDep, by: Registrar, market: str, cod
 
 
 @router.post("/office/permits/{market}/{permit_id}/end")
-def end(request: Request, session: SessionDep, by: Registrar, market: str, permit_id: int, form: FormInput) -> Response:
+def end(
+    request: Request, session: SessionDep, by: Registrar, market: str, permit_id: RowId, form: FormInput
+) -> Response:
     """End a permit after its last day."""
     found = _market(session, by, market)
     permit = vendors.find_permit(session, found.id, permit_id)
@@ -224,12 +236,12 @@ def find(request: Request, session: SessionDep, by: Registrar, form: FormInput) 
 
 
 @router.get("/office/vendors/{vendor_id}")
-def vendor(request: Request, session: SessionDep, by: Reader, vendor_id: int) -> Response:
+def vendor(request: Request, session: SessionDep, by: Reader, vendor_id: RowId) -> Response:
     return render(request, "vendors/vendor.html", vendor_page(session, by, vendor_id))
 
 
 @router.post("/office/vendors/{vendor_id}/card")
-def reissue(request: Request, session: SessionDep, by: Clerk, vendor_id: int, form: FormInput) -> Response:
+def reissue(request: Request, session: SessionDep, by: Clerk, vendor_id: RowId, form: FormInput) -> Response:
     """A new card: the old code dies, the balance and the debt stay."""
     vendor_page(session, by, vendor_id)
     found = _market(session, by, form.values.get("market", ""))

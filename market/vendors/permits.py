@@ -146,9 +146,10 @@ def transfer(
         raise ArrearsOpen(amount=rp(arrears))
     by.require(Role.market_head, market_id=market_id)
     old = find_permit(session, market_id, permit_id)
+    ends = old.valid_until if old.valid_until and old.valid_until > on else None  # the term goes with the place
     last = date.fromordinal(on.toordinal() - 1)
     end_permit(session, market_id, permit_id, last_day=last, status=PermitStatus.TRANSFERRED, reason="", by=by)
-    new = NewPermit(old.place_id, old.session_code, to_vendor, on, None, VendorKind(old.vendor_kind), old.goods)
+    new = NewPermit(old.place_id, old.session_code, to_vendor, on, ends, VendorKind(old.vendor_kind), old.goods)
     return add_permits(session, market_id, [new], by=by)[0]
 
 

@@ -11,8 +11,6 @@ from market.errors import Invalid
 from market.vendors.life_models import MarketTerm
 from market.words import N_, Message, say
 
-UNCONFIRMED = N_("perlu dikonfirmasi: belum ada dasar hukum yang dicatat")
-
 
 class BadTerm(Invalid):
     message = N_("Batas ini belum benar.")

@@ -73,7 +73,7 @@ RULES = tuple(
         ("permit", "SP3", "return", "RETURNED", DESK, True, N_("Terima pengembalian"), N_("Tanda terima pengembalian tempat")),
         ("permit", "ACTIVE", "transfer", "TRANSFERRED", (Role.market_head,), True, N_("Balik nama"), N_("Balik nama izin")),
         ("permit", "ACTIVE", "inherit", "TRANSFERRED", (Role.market_head,), True, N_("Waris"), N_("Peralihan izin kepada ahli waris")),
-        ("sublet", "", "report", "SUBMITTED", OWN, False, N_("Laporkan sewa sementara"), N_("Laporan penghuni sementara")),
+        ("sublet", "", "report", "SUBMITTED", (*OWN, Role.market_head), False, N_("Laporkan sewa sementara"), N_("Laporan penghuni sementara")),
         ("sublet", "SUBMITTED", "approve", "APPROVED", HEAD, False, N_("Setujui"), N_("Penghuni sementara disetujui")),
         ("sublet", "SUBMITTED", "reject", "REJECTED", HEAD, True, N_("Tolak"), N_("Penghuni sementara ditolak")),
         ("relocation", "", "move", "OPEN", HEAD, True, N_("Pindahkan sementara"), N_("Penempatan sementara")),
@@ -91,9 +91,9 @@ def rule(subject: str, before: str, action: str) -> Rule:
     return found
 
 
-def open_steps(subject: str, state: str, by: Principal, market_id: str) -> list[Rule]:
-    """What `by` may do next, in the table's order."""
-    roles = {r for r in Role if r is not Role.vendor and by.has(r, market_id=market_id)}
+def open_steps(subject: str, state: str, by: Principal, market_id: str, *, own: bool = False) -> list[Rule]:
+    """What `by` may do next, in the table's order; `own` as in `take`."""
+    roles = {r for r in Role if (own if r is Role.vendor else by.has(r, market_id=market_id))}
     return [r for r in RULES if (r.subject, r.before) == (subject, state) and roles & set(r.roles)]
 
 
