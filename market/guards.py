@@ -304,6 +304,32 @@ guard(
         "CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     ),
 )
+# A request to void is decided once, and what was asked is never rewritten.
+guard(
+    "void_request_no_update",
+    "void_request",
+    sqlite=(
+        "CREATE TRIGGER void_request_no_update BEFORE UPDATE ON void_request WHEN OLD.state <> 'waiting' "
+        "OR NEW.receipt_number <> OLD.receipt_number OR NEW.amount <> OLD.amount OR NEW.asked_by <> OLD.asked_by "
+        "OR NEW.reason <> OLD.reason BEGIN SELECT RAISE(ABORT, 'void_request is append-only'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER void_request_no_update BEFORE UPDATE ON void_request FOR EACH ROW WHEN (OLD.state <> 'waiting' "
+        "OR NEW.receipt_number <> OLD.receipt_number OR NEW.amount <> OLD.amount OR NEW.asked_by <> OLD.asked_by "
+        "OR NEW.reason <> OLD.reason) EXECUTE FUNCTION refuse_change()",
+    ),
+)
+guard(
+    "void_request_no_delete",
+    "void_request",
+    sqlite=(
+        "CREATE TRIGGER void_request_no_delete BEFORE DELETE ON void_request "
+        "BEGIN SELECT RAISE(ABORT, 'void_request is append-only'); END",
+    ),
+    postgresql=(
+        "CREATE TRIGGER void_request_no_delete BEFORE DELETE ON void_request FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    ),
+)
 
 
 def install(connection: Connection) -> None:

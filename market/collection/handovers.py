@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.access import Principal, Role
+from market.collection import voids
 from market.collection.models import Handover, HandoverState, Round, Slip
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
@@ -55,11 +56,11 @@ def in_hand(session: Session, market_id: str, collector_id: int) -> int:
 
 
 def takings(session: Session, market_id: str, round_id: int) -> int:
-    """Cash taken in a round, in rupiah: the sum of its slips."""
+    """Cash taken in a round, in rupiah: the sum of its slips that were not taken back."""
     total = select(func.coalesce(func.sum(col(Slip.amount)), 0)).where(
         col(Slip.market_id) == market_id, col(Slip.round_id) == round_id
     )
-    return int(session.execute(total).scalar_one())
+    return int(session.execute(total).scalar_one()) - voids.voided(session, market_id, round_id)
 
 
 def count_notes(notes: Mapping[int, int]) -> int:
@@ -80,7 +81,8 @@ def hand_over(
 ) -> Handover:
     """Close a round and give its cash to the office. Raises RoundUnknown, AlreadyHandedOver."""
     by.require(Role.collector, Role.clerk, market_id=market_id)
-    row = session.get(Round, (market_id, round_id))
+    # Locked, so that no slip is taken back between the count of the expectation and the hand-over.
+    row = session.get(Round, (market_id, round_id), with_for_update=True)
     if row is None or (row.collector_id != by.user_id and not by.is_system):
         raise RoundUnknown
     known = find_by_round(session, market_id, round_id)

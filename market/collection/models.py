@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from market.database import BigKey, UTCDateTime
@@ -23,6 +24,21 @@ class HandoverState(StrEnum):
 
     waiting = "waiting"
     verified = "verified"
+
+
+class VoidKind(StrEnum):
+    """`void` takes a slip back before its cash is handed over; `correction` is an entry of a later day."""
+
+    void = "void"
+    correction = "correction"
+
+
+class VoidState(StrEnum):
+    """Asked, then decided by a second person, or refused by the rules at once: a refusal is kept too."""
+
+    waiting = "waiting"
+    approved = "approved"
+    refused = "refused"
 
 
 class Round(SQLModel, table=True):
@@ -201,3 +217,40 @@ class BankMatch(SQLModel, table=True):
     bank_line_id: int = Field(foreign_key="bank_line.id", sa_type=BigKey)
     matched_by: int | None = Field(default=None, sa_type=BigKey)
     matched_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class VoidRequest(SQLModel, table=True):
+    """Somebody asks to take a cash receipt back, and what became of it. Every request stays, the refused ones too.
+
+    `target` says where the money of a correction goes: `variance` (it never was there) or `titipan` (it is the vendor's,
+    `vendor_id`, who may be another than the receipt's). `note` is the sentence of the decision.
+    """
+
+    __tablename__ = "void_request"
+    __table_args__ = (
+        CheckConstraint("kind IN ('void', 'correction')", name="kind"),
+        CheckConstraint("state IN ('waiting', 'approved', 'refused')", name="state"),
+        CheckConstraint("target IN ('', 'variance', 'titipan')", name="target"),
+        CheckConstraint("reason <> ''", name="reason"),
+        CheckConstraint("decided_by IS NULL OR decided_by <> asked_by", name="second_person"),
+        CheckConstraint("state <> 'approved' OR decided_by IS NOT NULL", name="approved"),
+        Index(
+            "uq_void_request_live", "market_id", "receipt_number", unique=True,
+            sqlite_where=sql("state <> 'refused'"), postgresql_where=sql("state <> 'refused'"),
+        ),
+    )  # fmt: skip
+
+    market_id: str = Field(primary_key=True, max_length=8)
+    id: int = Field(primary_key=True, sa_type=BigInteger)
+    kind: VoidKind = Field(sa_type=String(12))
+    receipt_number: str = Field(max_length=24)
+    amount: int = Field(sa_type=BigInteger)
+    target: str = Field(default="", max_length=12)
+    vendor_id: int | None = Field(default=None, sa_type=BigKey)
+    reason: str = Field(max_length=300)
+    asked_by: int = Field(sa_type=BigKey)
+    asked_at: datetime = Field(sa_type=UTCDateTime)
+    state: VoidState = Field(default=VoidState.waiting, sa_type=String(12))
+    decided_by: int | None = Field(default=None, sa_type=BigKey)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    note: str = Field(default="", max_length=300)

@@ -25,10 +25,19 @@ from market.collection.rounds import (
     slip_name,
     walk,
 )
+from market.collection.voids import (
+    Standing,
+    ask_correction,
+    ask_void,
+    decide,
+    standing,
+    void_requests,
+    waiting_voids,
+)
 
 __all__ = [
-    "CollectorRow", "Readiness", "SlipIn", "SlipOutcome", "StopView", "Undeposited", "Waiting", "check_in", "close", "collect", "collect_many", "collectors",
-    "count_notes", "current_round", "deposit", "find_by_round", "hand_over", "in_hand", "match", "match_all",
-    "next_slip", "note_visit", "open_round", "pending", "readiness", "record_line", "slip_name", "takings", "undeposited",
-    "verify", "walk",
+    "CollectorRow", "Readiness", "SlipIn", "SlipOutcome", "Standing", "StopView", "Undeposited", "Waiting", "ask_correction", "ask_void", "check_in", "close", "collect", "collect_many", "collectors",
+    "count_notes", "current_round", "decide", "deposit", "find_by_round", "hand_over", "in_hand", "match", "match_all",
+    "next_slip", "note_visit", "open_round", "pending", "readiness", "record_line", "slip_name", "standing", "takings", "undeposited",
+    "verify", "void_requests", "waiting_voids", "walk",
 ]  # fmt: skip

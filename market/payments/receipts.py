@@ -13,6 +13,7 @@ from market.dues import service as dues
 from market.dues.settled import settled_by
 from market.errors import Conflict, NotFound
 from market.ledger import service as ledger
+from market.ledger.service import Line
 from market.payments.models import MovementKind, Payment, Receipt, ReceiptCancellation, TitipanMovement
 from market.vendors.models import Market, Operator
 from market.words import N_
@@ -162,10 +163,18 @@ def _lines(settled: list[tuple[dues.ChargeLine, int]]) -> list[ReceiptLine]:
 
 
 def cancel(
-    session: Session, number: str, *, reason: str, asked_by: int, by: Principal, business_day: date
+    session: Session,
+    number: str,
+    *,
+    reason: str,
+    asked_by: int,
+    by: Principal,
+    business_day: date,
+    money_to: str | None = None,
 ) -> ReceiptCancellation:
     """Take a payment back: charges are owed again, the money leaves its account, the number answers "cancelled".
 
+    `money_to` names the account that answers for the money instead, where it has left the first one's hands already.
     Approved by another person than asked. Raises ReceiptUnknown, CancelledAlready, SamePerson, and BalanceTooLow where
     the cash is no longer there or the credit is spent.
     """
@@ -181,14 +190,30 @@ def cancel(
     payment = session.get_one(Payment, (row.market_id, row.payment_id))
     if payment.credited < payment.amount:
         dues.unsettle(session, row.market_id, payment.id, day=business_day)
-    posted = ledger.reverse(
-        session,
-        book=row.market_id,
-        key=f"void:{payment.id}",
-        of=f"payment:{payment.id}",
-        business_day=business_day,
-        memo=reason,
-    )
+    if money_to is None:
+        posted = ledger.reverse(
+            session,
+            book=row.market_id,
+            key=f"void:{payment.id}",
+            of=f"payment:{payment.id}",
+            business_day=business_day,
+            memo=reason,
+        )
+    else:
+        lines = [
+            Line("receivable", payment.amount - payment.credited),
+            Line(f"titipan:{payment.vendor_id}", payment.credited),
+            Line(money_to, -payment.amount),
+        ]
+        posted = ledger.post(
+            session,
+            book=row.market_id,
+            key=f"void:{payment.id}",
+            kind="reversal",
+            business_day=business_day,
+            lines=[line for line in lines if line.amount],
+            memo=reason,
+        )
     moment = clock.now()
     if payment.credited:
         session.add(

@@ -49,6 +49,39 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_login_code_vendor_id"), ["vendor_id"], unique=False)
 
     op.create_table(
+        "void_request",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("receipt_number", sa.String(length=24), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("target", sa.String(length=12), nullable=False),
+        sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("asked_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("decided_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.String(length=300), nullable=False),
+        sa.CheckConstraint("kind IN ('void', 'correction')", name=op.f("ck_void_request_kind")),
+        sa.CheckConstraint("reason <> ''", name=op.f("ck_void_request_reason")),
+        sa.CheckConstraint("state <> 'approved' OR decided_by IS NOT NULL", name=op.f("ck_void_request_approved")),
+        sa.CheckConstraint("state IN ('waiting', 'approved', 'refused')", name=op.f("ck_void_request_state")),
+        sa.CheckConstraint("target IN ('', 'variance', 'titipan')", name=op.f("ck_void_request_target")),
+        sa.CheckConstraint("decided_by IS NULL OR decided_by <> asked_by", name=op.f("ck_void_request_second_person")),
+        sa.PrimaryKeyConstraint("market_id", "id", name=op.f("pk_void_request")),
+    )
+    with op.batch_alter_table("void_request", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_void_request_live",
+            ["market_id", "receipt_number"],
+            unique=True,
+            sqlite_where=sa.text("state <> 'refused'"),
+            postgresql_where=sa.text("state <> 'refused'"),
+        )
+
+    op.create_table(
         "delivery",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -211,6 +244,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_message_id"))
 
     op.drop_table("delivery")
+    with op.batch_alter_table("void_request", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_void_request_live",
+            sqlite_where=sa.text("state <> 'refused'"),
+            postgresql_where=sa.text("state <> 'refused'"),
+        )
+
+    op.drop_table("void_request")
     with op.batch_alter_table("login_code", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_code_vendor_id"))
 
