@@ -84,13 +84,14 @@ class LoginSession(SQLModel, table=True):
 
 
 class ApiToken(SQLModel, table=True):
-    """A program's token: the person's rights, hashed at rest, expiring, revocable."""
+    """A program's token: the person's rights, or those of the roles named; hashed at rest, expiring, revocable."""
 
     __tablename__ = "api_token"
 
     token_hash: str = Field(primary_key=True, max_length=64)
     user_id: int = Field(sa_type=BigKey, index=True)
     name: str = Field(max_length=80)
+    roles: str = Field(default="", max_length=120, sa_column_kwargs={"server_default": ""})
     created_at: datetime = Field(sa_type=UTCDateTime)
     expires_at: datetime = Field(sa_type=UTCDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

@@ -213,6 +213,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["market_id", "permit_id"], ["permit.market_id", "permit.id"], name="fk_sublet_permit"),
         sa.PrimaryKeyConstraint("market_id", "id", name=op.f("pk_sublet_notice")),
     )
+    with op.batch_alter_table("api_token", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("roles", sa.String(length=120), server_default="", nullable=False))
+
     with op.batch_alter_table("user_account", schema=None) as batch_op:
         batch_op.add_column(sa.Column("totp_sealed", sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column("totp_last", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
@@ -225,6 +228,9 @@ def downgrade() -> None:
     with op.batch_alter_table("user_account", schema=None) as batch_op:
         batch_op.drop_column("totp_last")
         batch_op.drop_column("totp_sealed")
+
+    with op.batch_alter_table("api_token", schema=None) as batch_op:
+        batch_op.drop_column("roles")
 
     op.drop_table("sublet_notice")
     op.drop_table("moved")
