@@ -5,6 +5,9 @@
 | paid, in time, the amount we asked | applied | settles the bill's charges; what nobody owes any more becomes credit |
 | paid, after the bill expired | credited | the vendor's prepaid balance, with a receipt |
 | paid, another amount; a second payment of one QR | held | the money waits in `review`, a person decides |
+| held money told again, under another message id | duplicate | nothing: what the bank's own reference names is held once |
+| held money told again with another amount | needs_review | a person looks; the first figure stays in `review` |
+| paid, with a bank's reference that another payment bears | needs_review | the books stay; a person asks the bank |
 | the same message, or the payment we know | duplicate | nothing |
 | the same message id, other content | conflicting | nothing; the provider is told |
 | a reference that is not ours | unknown | stored for a person |
@@ -14,6 +17,7 @@
 Two deliveries at once: the attempt's row is locked first, so the second reads what the first did.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -72,6 +76,9 @@ def receive(session: Session, notice: Notification) -> Outcome:
         return _store(session, notice, Outcome(kind, attempt.market_id), attempt, review=contradicts)
     if attempt.state == AttemptState.held or notice.amount != attempt.amount:
         return _hold(session, notice, attempt)
+    if attempt.taken:
+        _mark(session, attempt, AttemptState.held, notice, None)
+        return _store(session, notice, Outcome(OutcomeKind.needs_review, attempt.market_id), attempt, review=True)
     return _apply(session, notice, attempt)
 
 
@@ -80,7 +87,7 @@ class Found:
 
     __slots__ = (
         "amount", "bill_id", "closes", "expires_at", "id", "lines", "market_id", "opens", "owed", "payment_id", "place",
-        "provider", "provider_reference", "seen", "session_code", "state", "timezone", "vendor_id",
+        "provider", "provider_reference", "seen", "session_code", "state", "taken", "timezone", "vendor_id",
     )  # fmt: skip
     market_id: str
     id: int
@@ -99,6 +106,7 @@ class Found:
     payment_id: int | None
     provider: str
     seen: str | None
+    taken: bool  # another payment bears the provider's reference already
     owed: list[dict[str, Any]] | None
 
     def __init__(self, row: Mapping[str, Any]) -> None:
@@ -111,16 +119,23 @@ class Found:
         return {ChargeKey(self.market_id, p, t, date.fromisoformat(d), r) for p, t, d, r in self.lines}
 
 
-_NEEDED = ", ".join(f"a.{name}" for name in Found.__slots__ if name not in ("seen", "owed"))
+_NEEDED = ", ".join(f"a.{name}" for name in Found.__slots__ if name not in ("seen", "taken", "owed"))
 _SEEN = "(SELECT digest FROM inbox WHERE provider = {provider} AND event_id = {event_id})"
+_TAKEN = (
+    "EXISTS (SELECT 1 FROM payment p WHERE p.market_id = {market_id} AND p.provider = {provider} "
+    "AND p.provider_reference = {provider_reference})"
+)
 # One round trip: the attempt, locked; whether the message is known; what is left of its charges, locked.
 _POSTGRESQL = f"""
 WITH asked AS (SELECT * FROM payment_attempt WHERE market_id = %(market_id)s AND reference = %(reference)s FOR UPDATE),
 {OWED_POSTGRESQL}
 SELECT {_NEEDED}, {_SEEN.format(provider="%(provider)s", event_id="%(event_id)s")} AS seen,
+    {_TAKEN.format(market_id="%(market_id)s", provider="%(provider)s", provider_reference="%(provider_reference)s")} AS taken,
     (SELECT json_agg(owed) FROM owed) AS owed FROM asked a"""  # noqa: S608 - names of our own columns
 _ELSEWHERE = text(
-    f"SELECT {_NEEDED}, {_SEEN.format(provider=':provider', event_id=':event_id')} AS seen FROM payment_attempt a "  # noqa: S608
+    f"SELECT {_NEEDED}, {_SEEN.format(provider=':provider', event_id=':event_id')} AS seen, "  # noqa: S608
+    f"{_TAKEN.format(market_id=':market_id', provider=':provider', provider_reference=':provider_reference')} AS taken "
+    "FROM payment_attempt a "
     "WHERE a.market_id = :market_id AND a.reference = :reference"
 ).columns(**{c.name: c.type for c in PaymentAttempt.__table__.columns if c.name in Found.__slots__})  # type: ignore[attr-defined]
 
@@ -130,6 +145,7 @@ def _attempt(session: Session, notice: Notification) -> Found | None:
     asked = {
         "market_id": notice.reference.partition("-")[0][:8], "reference": notice.reference,
         "provider": notice.provider, "event_id": notice.event_id,
+        "provider_reference": notice.provider_reference or notice.reference,
     }  # fmt: skip
     connection = session.connection()
     if session.get_bind().dialect.name == "postgresql":
@@ -188,13 +204,21 @@ def _owed(session: Session, attempt: Found) -> Sequence[Owed]:
 
 
 def _hold(session: Session, notice: Notification, attempt: Found) -> Outcome:
-    """The money is real and stands in the clearing account; whose it is, a person says."""
-    moment = clock.now()
+    """The money is real and stands in the clearing account; whose it is, a person says.
+
+    Keyed by the bank's own reference: told again under another message id, it is the same money.
+    """
+    moment, key = clock.now(), _held_key(notice)
+    known = ledger.find(session, attempt.market_id, key)
+    if known is not None:
+        same = session.execute(_HELD, {"book": attempt.market_id, "id": known}).scalar() == notice.amount
+        kind = OutcomeKind.duplicate if same else OutcomeKind.needs_review
+        return _store(session, notice, Outcome(kind, attempt.market_id), attempt, review=not same)
     if notice.amount > 0:
         ledger.post(
             session,
             book=attempt.market_id,
-            key=f"held:{notice.provider}:{notice.digest[:32]}",
+            key=key,
             kind="held",
             business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
             lines=[Line(CLEARING[notice.provider], notice.amount), Line("review", -notice.amount)],
@@ -202,6 +226,14 @@ def _hold(session: Session, notice: Notification, attempt: Found) -> Outcome:
     if attempt.state != AttemptState.paid:
         _mark(session, attempt, AttemptState.held, notice, None)
     return _store(session, notice, Outcome(OutcomeKind.held, attempt.market_id), attempt, review=True)
+
+
+_HELD = text("SELECT -amount FROM posting WHERE book = :book AND transaction_id = :id AND account = 'review'")
+
+
+def _held_key(notice: Notification) -> str:
+    named = f"{notice.reference}|{notice.provider_reference or notice.digest}"
+    return f"held:{notice.provider}:{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
 def _note(session: Session, notice: Notification, attempt: Found) -> Outcome:

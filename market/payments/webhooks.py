@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from market import clock
 from market.auth.access import Anyone
 from market.database import get_engine, session_scope
+from market.errors import Conflict
 from market.payments import upkeep as upkeep  # registers the jobs
 from market.payments.inbox import receive
 from market.payments.models import OutcomeKind
@@ -79,7 +80,10 @@ def _take(request: Request, body: bytes) -> Answer:
             with session_scope(get_engine(request)) as session:
                 outcome = receive(session, told)
             break
-        except DBAPIError:
+        except (
+            DBAPIError,
+            Conflict,
+        ):  # a rival wrote the same charge or reference first: what it wrote is read next time
             if attempt == TRIES:
                 raise
     log.info("snap_notify", outcome=str(outcome.kind), reference=told.reference)

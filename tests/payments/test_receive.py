@@ -1,5 +1,6 @@
 """The inbox: every message has one outcome, and the money is where the outcome says."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -159,4 +160,35 @@ def test_a_second_payment_of_one_qr_is_held(session: Session) -> None:
         assert ledger.balance(session, "KRN", "review") == -5 * FEE
         assert len(session.exec(select(Inbox)).all()) == 2
         assert state(session) == "paid"
+        assert_clean(session)
+
+
+def test_held_money_told_again_under_another_id_is_held_once(session: Session) -> None:
+    """A QR paid twice; the bank repeats its word about the second payment as a new message, then with another amount."""
+    with noon():
+        asked = ask(session, build(session).vendors[0])
+        payments.receive(session, notice(asked))
+        second = notice(asked, event="2", bank="LAIN")
+        assert payments.receive(session, second).kind is OutcomeKind.held
+        assert payments.receive(session, replace(second, event_id="3")).kind is OutcomeKind.duplicate
+        assert payments.receive(session, replace(second, event_id="4", raw="{ }")).kind is OutcomeKind.duplicate
+        more = replace(second, event_id="5", raw="lain", amount=second.amount + 1)
+        assert payments.receive(session, more).kind is OutcomeKind.needs_review
+        assert -ledger.balance(session, "KRN", "review") == asked.amount
+        assert_clean(session)
+
+
+def test_a_banks_reference_that_another_payment_bears(session: Session) -> None:
+    """The bank names one of its payments for two of our QRs: the first is booked, the second is a person's business."""
+    with noon():
+        town = build(session)
+        first, second = (ask(session, vendor) for vendor in town.vendors[:2])
+        assert payments.receive(session, notice(first)).kind is OutcomeKind.applied
+        assert (
+            payments.receive(session, notice(second, event="2", bank=f"BANK-{first.id}")).kind
+            is OutcomeKind.needs_review
+        )
+        assert owed(session, town.vendors[1]) == 5 * FEE
+        assert [item.attempt_id for item in payments.open_reviews(session, ["KRN"])] == [second.id]
+        assert ledger.balance(session, "KRN", "clearing:qris") == first.amount
         assert_clean(session)
