@@ -19,11 +19,13 @@ from market.pricing.feeds import router as feeds
 from market.pricing.importing.pages import router as importing
 from market.pricing.models import PriceStatus
 from market.pricing.reading import BoardRow, Correction
+from market.pricing.shoppers import router as shoppers
 from market.pricing.views import Span
 
 router = APIRouter(include_in_schema=False)
 router.include_router(feeds)
 router.include_router(importing)
+router.include_router(shoppers)
 Words = Annotated[str, Query(max_length=80)]
 Day = Annotated[date | None, Query(alias="date")]
 

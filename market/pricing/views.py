@@ -59,7 +59,6 @@ class BoardPage:
     found: int
     known: int
     share: str
-    has_offerings: bool
 
 
 def board_page(board: Board, query: str = "") -> BoardPage:
@@ -81,7 +80,6 @@ def board_page(board: Board, query: str = "") -> BoardPage:
         found=len(wanted),
         known=len(known),
         share=_share(board, known),
-        has_offerings="offerings" in sections,
     )
 
 
