@@ -217,7 +217,7 @@ for _name, _event in (("permit_no_overlap_insert", "INSERT"), ("permit_no_overla
 
 # -- dues --------------------------------------------------------------------------------------------------------
 # A charge never changes but for `settled`, which follows its settlements; ck_charge_settled refuses to overpay a line.
-append_only("settlement", "accrual_run", "bill_line")
+append_only("settlement", "accrual_run", "bill_line", "meter_reading")
 _CHARGE_COLUMNS = (
     "market_id, period_start, charge_type, permit_id, revision, period_end, quantity_e4, net, gross, relieved, "
     "relieved_tax, tariff_id, relief_id, run_id"
@@ -269,6 +269,30 @@ POSTGRESQL_FUNCTIONS.append(
         RETURN NULL;
     END $$"""
 )
+
+# A tariff or relief that a person wrote begins as a proposal; another decides, once, and what was proposed stays as it was.
+for _table, _fixed in (("tariff", "net_e4 gross_e4 valid_from basis charge_type"), ("relief", "pct_e2 valid_from weekdays")):
+    _differs = " OR ".join(f"NEW.{_column} <> OLD.{_column}" for _column in _fixed.split())
+    _wrong = (
+        f"{_differs} OR NEW.created_by IS DISTINCT FROM OLD.created_by OR (NEW.state <> OLD.state "
+        "AND (OLD.state <> 'PROPOSED' OR NEW.decided_by IS NULL))"
+    )
+    for _name, _event, _when in (
+        (f"{_table}_proposed_first", "INSERT", "NEW.created_by IS NOT NULL AND NEW.state <> 'PROPOSED'"),
+        (f"{_table}_decided_once", "UPDATE", _wrong),
+    ):
+        guard(
+            _name,
+            _table,
+            sqlite=(
+                f"CREATE TRIGGER {_name} BEFORE {_event} ON {_table} WHEN {_when.replace('IS DISTINCT FROM', 'IS NOT')} "
+                f"BEGIN SELECT RAISE(ABORT, '{_table} needs a second person'); END",
+            ),
+            postgresql=(
+                f"CREATE TRIGGER {_name} BEFORE {_event} ON {_table} FOR EACH ROW WHEN ({_when}) "
+                "EXECUTE FUNCTION refuse_change()",
+            ),
+        )
 
 # -- pricing -----------------------------------------------------------------------------------------------------
 append_only("price", "price_correction", "publication")

@@ -50,6 +50,14 @@ DAILY = (Basis.PER_DAY, Basis.PER_M2_DAY, Basis.PER_FRONT_M_DAY)
 MONTHLY = (Basis.PER_MONTH, Basis.PER_M2_MONTH, Basis.PER_FRONT_M_MONTH)
 
 
+class RuleState(StrEnum):
+    """A tariff or relief counts only once a second person has approved it."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REFUSED = "REFUSED"
+
+
 class BillPurpose(StrEnum):
     """Why a bill was made: one active bill per vendor, market and purpose."""
 
@@ -107,6 +115,10 @@ class Tariff(SQLModel, table=True):
         CheckConstraint(
             "gross_e4 <= CASE WHEN basis LIKE 'PER_M2%' THEN 10000000000 ELSE 1000000000000 END", name="size"
         ),
+        CheckConstraint(_in("state", RuleState), name="state"),
+        # The second person. Rows of the system itself (the demo, an import) name nobody.
+        CheckConstraint("state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by", name="second_person"),
+        CheckConstraint("end_decided_by IS NULL OR end_decided_by <> end_by", name="second_person_end"),
         CheckConstraint("valid_until IS NULL OR valid_until > valid_from", name="dates"),
         Index("ix_tariff_operator", "operator_id", "charge_type", "valid_from"),
     )
@@ -136,6 +148,17 @@ class Tariff(SQLModel, table=True):
     note: str = Field(default="", max_length=300)
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     created_by: int | None = Field(default=None, sa_type=BigKey)
+    state: RuleState = Field(
+        default=RuleState.APPROVED, sa_type=String(10), sa_column_kwargs={"server_default": "APPROVED"}
+    )
+    decided_by: int | None = Field(default=None, sa_type=BigKey)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    # The row with the same keys that ends where this one begins, once this one is approved.
+    replaces_id: int | None = Field(default=None, sa_type=BigKey)
+    # An end that one person has asked for and another has not yet approved: the first day on which it would not count.
+    end_on: date | None = None
+    end_by: int | None = Field(default=None, sa_type=BigKey)
+    end_decided_by: int | None = Field(default=None, sa_type=BigKey)
 
 
 class Relief(SQLModel, table=True):
@@ -151,6 +174,9 @@ class Relief(SQLModel, table=True):
         CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
         CheckConstraint("valid_until IS NULL OR valid_until > valid_from", name="dates"),
         CheckConstraint("permit_id IS NULL OR market_id IS NOT NULL", name="permit"),
+        CheckConstraint(_in("state", RuleState), name="state"),
+        # The second person. Rows of the system itself (the demo, an import) name nobody.
+        CheckConstraint("state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by", name="second_person"),
         Index("ix_relief_operator", "operator_id", "valid_from"),
     )
 
@@ -170,6 +196,11 @@ class Relief(SQLModel, table=True):
     confirmed: bool = True
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     created_by: int | None = Field(default=None, sa_type=BigKey)
+    state: RuleState = Field(
+        default=RuleState.APPROVED, sa_type=String(10), sa_column_kwargs={"server_default": "APPROVED"}
+    )
+    decided_by: int | None = Field(default=None, sa_type=BigKey)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class Charge(SQLModel, table=True):
@@ -287,6 +318,29 @@ class AccrualMark(SQLModel, table=True):
 
     market_id: str = Field(primary_key=True, max_length=8)
     permit_id: int = Field(sa_type=BigKey)
+
+
+class MeterReading(SQLModel, table=True):
+    """What a place's meter showed at the end of a month: one reading per place, kind and month. Insert-only.
+
+    Readings are scaled by 10,000 (kWh or m³). `used_e4` is what was charged: since the reading before, or since
+    `start_e4` where the meter was replaced or is read for the first time.
+    """
+
+    __tablename__ = "meter_reading"
+    __table_args__ = (CheckConstraint("start_e4 >= 0 AND reading_e4 >= start_e4", name="forward"),)
+
+    market_id: str = Field(primary_key=True, max_length=8)
+    place_id: int = Field(primary_key=True, sa_type=BigKey)
+    charge_type: str = Field(primary_key=True, max_length=12)
+    month: date = Field(primary_key=True)
+    start_e4: int = Field(sa_type=BigKey)
+    reading_e4: int = Field(sa_type=BigKey)
+    used_e4: int = Field(sa_type=BigKey)
+    replaced: bool = False
+    permit_id: int = Field(sa_type=BigKey)
+    at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    read_by: int | None = Field(default=None, sa_type=BigKey)
 
 
 class Bill(SQLModel, table=True):

@@ -49,6 +49,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_login_code_vendor_id"), ["vendor_id"], unique=False)
 
     op.create_table(
+        "meter_reading",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("place_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("charge_type", sa.String(length=12), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("start_e4", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reading_e4", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("used_e4", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("replaced", sa.Boolean(), nullable=False),
+        sa.Column("permit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("read_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint("start_e4 >= 0 AND reading_e4 >= start_e4", name=op.f("ck_meter_reading_forward")),
+        sa.PrimaryKeyConstraint("market_id", "place_id", "charge_type", "month", name=op.f("pk_meter_reading")),
+    )
+    op.create_table(
         "void_request",
         sa.Column("market_id", sa.String(length=8), nullable=False),
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -216,10 +232,46 @@ def upgrade() -> None:
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.add_column(sa.Column("roles", sa.String(length=120), server_default="", nullable=False))
 
+    with op.batch_alter_table("relief", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("state", sa.String(length=10), server_default="APPROVED", nullable=False))
+        batch_op.add_column(
+            sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("decided_at", market.database.UTCDateTime(timezone=True), nullable=True))
+
+    with op.batch_alter_table("tariff", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("state", sa.String(length=10), server_default="APPROVED", nullable=False))
+        batch_op.add_column(
+            sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("decided_at", market.database.UTCDateTime(timezone=True), nullable=True))
+        batch_op.add_column(
+            sa.Column("replaces_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("end_on", sa.Date(), nullable=True))
+        batch_op.add_column(sa.Column("end_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(
+            sa.Column("end_decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+
     with op.batch_alter_table("user_account", schema=None) as batch_op:
         batch_op.add_column(sa.Column("totp_sealed", sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column("totp_last", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
 
+    # Check constraints, which autogenerate does not compare.
+    with op.batch_alter_table("relief", schema=None) as batch_op:
+        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
+        batch_op.create_check_constraint(
+            op.f("ck_relief_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
+        )
+    with op.batch_alter_table("tariff", schema=None) as batch_op:
+        batch_op.create_check_constraint(
+            op.f("ck_tariff_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
+        )
+        batch_op.create_check_constraint(op.f("ck_tariff_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
+        batch_op.create_check_constraint(
+            op.f("ck_tariff_second_person_end"), "end_decided_by IS NULL OR end_decided_by <> end_by"
+        )
     # ### end Alembic commands ###
 
 
@@ -228,6 +280,20 @@ def downgrade() -> None:
     with op.batch_alter_table("user_account", schema=None) as batch_op:
         batch_op.drop_column("totp_last")
         batch_op.drop_column("totp_sealed")
+
+    with op.batch_alter_table("tariff", schema=None) as batch_op:
+        batch_op.drop_column("end_decided_by")
+        batch_op.drop_column("end_by")
+        batch_op.drop_column("end_on")
+        batch_op.drop_column("replaces_id")
+        batch_op.drop_column("decided_at")
+        batch_op.drop_column("decided_by")
+        batch_op.drop_column("state")
+
+    with op.batch_alter_table("relief", schema=None) as batch_op:
+        batch_op.drop_column("decided_at")
+        batch_op.drop_column("decided_by")
+        batch_op.drop_column("state")
 
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.drop_column("roles")
@@ -258,6 +324,7 @@ def downgrade() -> None:
         )
 
     op.drop_table("void_request")
+    op.drop_table("meter_reading")
     with op.batch_alter_table("login_code", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_code_vendor_id"))
 
