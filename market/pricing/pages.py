@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from market import clock
 from market.auth.access import Anyone
 from market.database import SessionDep
-from market.pricing import catalogue, freshness, views, wording
+from market.pricing import catalogue, daystatus, freshness, views, wording
 from market.pricing import service as pricing
 from market.pricing.basket import SOURCES, Source
 from market.pricing.caching import page, reader
@@ -107,23 +107,32 @@ def history(
     commodity: str,
     days: Span = "90",
     every: bool = False,
+    beside: Annotated[str | None, Query(alias="with", max_length=16)] = None,
 ) -> Response:
-    """One commodity at one market: price, chart, comparisons, daily record."""
+    """One commodity at one market, `with` another market or the national series beside it: price, chart, comparisons, daily record."""
     area = catalogue.get_market(session, market)
     item = catalogue.get_commodity(session, commodity)
-    context = _history(session, area, item, days, every)
+    context = _history(session, area, item, days, every, beside)
     return page(request, "pricing/commodity.html", context, area=freshness.EVERYWHERE, changed_at=None)
 
 
 def _history(
-    session: SessionDep, area: catalogue.AreaRow, item: catalogue.Item, span: Span, every: bool
+    session: SessionDep, area: catalogue.AreaRow, item: catalogue.Item, span: Span, every: bool, beside: str | None
 ) -> views.HistoryPage:
     # A year and a month back is enough for every comparison; the whole series only where it is drawn.
     since = None if span == "all" else clock.today() - timedelta(days=400)
     rows = pricing.history(session, area.id, item.id, since=since)
-    wanted = item.compared_with or item.id
-    source = pricing.other_source(session, "ID", [wanted])
-    other = pricing.history(session, "ID", wanted, source=source, since=since) if source else []
+    companion = catalogue.get_market(session, beside) if beside and beside.upper() != "ID" else None
+    if companion:
+        other, other_name = pricing.history(session, companion.id, item.id, since=since), companion.name
+    else:
+        wanted = item.compared_with or item.id
+        source = pricing.other_source(session, "ID", [wanted])
+        other = pricing.history(session, "ID", wanted, source=source, since=since) if source else []
+        other_name = wording.national()
+    companions = [("ID", wording.national(), companion is None)]
+    companions += [(m.id, m.name, m == companion) for m in catalogue.markets(session) if m.id != area.id]
+    today = clock.today()
     newest = rows[-1] if rows else None
     row = BoardRow(
         item, newest.day if newest else None, newest.price if newest else None, newest.low if newest else None,
@@ -133,8 +142,9 @@ def _history(
     return views.history_page(
         row, market=(area.id, area.name), today=clock.today(), days=rows,
         rules=pricing.references(session, item.id, area.zone),
-        other=[(d.day, d.price) for d in other if d.price is not None], other_name=wording.national(),
-        against=pricing.comparisons(rows), span=span, every_day=every,
+        other=[(d.day, d.price) for d in other if d.price is not None], other_name=other_name,
+        against=pricing.comparisons(rows), span=span, every_day=every, companions=companions,
+        calendar=daystatus.calendar_of(session, area.id, rows[0].day if rows else today, today),
     )  # fmt: skip
 
 
@@ -166,6 +176,7 @@ class DataPage:
     corrections: list[tuple[str, Correction, str]]
     sources: list[Source]
     today: date
+    punctuality: list[daystatus.Punctuality]
 
 
 @router.get("/data")
@@ -175,5 +186,6 @@ def data(request: Request, session: SessionDep, by: Anyone) -> Response:
     items = [(i.id, wording.name(i), wording.unit(i), i.grade) for i in catalogue.commodities(session, surveyed=True)]
     changed = [(m.name, c, wording.name(c)) for m in markets for c in pricing.corrections(session, m.id, limit=20)]
     changed.sort(key=lambda row: row[1].at, reverse=True)
-    context = DataPage(markets, items, changed[:50], list(SOURCES.values()), clock.today())
+    context = DataPage(markets, items, changed[:50], list(SOURCES.values()), clock.today(),
+                       daystatus.punctuality(session, clock.today()))  # fmt: skip
     return page(request, "pricing/data.html", context, area=freshness.EVERYWHERE, changed_at=None)

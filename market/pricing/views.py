@@ -11,9 +11,11 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from market.calendar.pawukon import balinese_day, days_to_galungan, next_galungan
+from market.calendar.service import Days
 from market.pricing import chart, wording
 from market.pricing.figures import Reference, Verdict, judge
 from market.pricing.reading import Against, Board, BoardRow, Comparison, DayPrice, MarketPrice
+from market.settings import get_settings
 from market.web import words
 from market.web.i18n import gettext, language
 
@@ -168,7 +170,8 @@ def _share(board: Board, rows: Sequence[BoardRow]) -> str:
     priced = [row for row in rows if row.price is not None][:12]
     lines = [f"{wording.name(r.item)}: {words.money(r.price)}/{wording.unit(r.item)}" for r in priced]
     head = f"{board.market.name}, {words.day(board.day)}"
-    return "https://wa.me/?text=" + quote("\n".join([head, *lines]))
+    address = f"{get_settings().base_url}/prices/{board.market.id}"
+    return "https://wa.me/?text=" + quote("\n".join([head, *lines, address]))
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,7 @@ class DayLine:
     high: int | None
     n: int | None
     recorded: bool
+    closed: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,7 @@ class HistoryPage:
     since_words: dict[str, str]
     days: list[DayLine]
     shown_all: bool
+    companions: list[tuple[str, str, bool]]
 
 
 SPANS: dict[Span, int] = {"30": 30, "90": 90, "365": 365}
@@ -218,7 +223,7 @@ SHOWN_DAYS = 14
 def history_page(
     board_row: BoardRow, *, market: tuple[str, str], today: date, days: Sequence[DayPrice],
     rules: Sequence[Reference], other: Sequence[tuple[date, int]], other_name: str, against: Sequence[Against],
-    span: Span, every_day: bool,
+    span: Span, every_day: bool, calendar: Days, companions: Sequence[tuple[str, str, bool]],
 ) -> HistoryPage:  # fmt: skip
     """Newest price, its judgement, the chart of `span`, what it is compared with, and the daily record."""
     item = board_row.item
@@ -230,17 +235,18 @@ def history_page(
     first = _first_day(days, today, span)
     drawn = _draw(item_name=wording.name(item), days=days, first=first, last=today, rules=rules, other=other,
                   other_name=other_name, above=verdict == "above", span=span)  # fmt: skip
-    lines = _day_lines(days, first, today)
+    lines = _day_lines(days, first, today, calendar)
     return HistoryPage(
         market_id=market[0], market=market[1], commodity_id=item.id, name=wording.name(item), unit=wording.unit(item),
         grade=item.grade, today=today, newest=newest, is_today=newest is not None and newest.day == today, last=last,
         judgement=wording.JUDGEMENT[verdict] if verdict else "none", reference=rule,
         reference_text=wording.figure(rule) if rule else "",
         distance=abs((last.price or 0) - _edge(rule, last.price or 0)) if last and rule else 0,
-        span=span, narrow=drawn[0], wide=drawn[1], caption=_caption(rule, other_name if other else "", days, first, today),
+        span=span, narrow=drawn[0], wide=drawn[1], caption=_caption(rule, other_name if other else "", days, first, today, calendar),
         against=list(against),
         since_words={a.name: wording.short_day(a.day, today) for a in against},
         days=lines if every_day else lines[:SHOWN_DAYS], shown_all=every_day or len(lines) <= SHOWN_DAYS,
+        companions=list(companions),
     )  # fmt: skip
 
 
@@ -299,7 +305,9 @@ def span_name(span: Span) -> str:
     return gettext("semua") if span == "all" else gettext("{n} hari").format(n=span)
 
 
-def _caption(rule: Reference | None, other_name: str, days: Sequence[DayPrice], first: date, last: date) -> list[str]:
+def _caption(
+    rule: Reference | None, other_name: str, days: Sequence[DayPrice], first: date, last: date, calendar: Days
+) -> list[str]:
     found = []
     if rule:
         text = gettext("{kind}: harga acuan {figure} ({basis}).")
@@ -314,6 +322,9 @@ def _caption(rule: Reference | None, other_name: str, days: Sequence[DayPrice], 
                 since=words.day_short(gap[0]), until=words.day_short(gap[1])
             )
         )
+    if closed := [(d, why) for d, why in sorted(calendar.market_closed.items()) if first <= d <= last]:
+        named = ", ".join(f"{words.day_short(d)} ({why})" for d, why in closed[-3:])
+        found.append(gettext("Pasar tutup: {days}.").format(days=named))
     return found
 
 
@@ -327,19 +338,19 @@ def _longest_gap(days: Sequence[DayPrice], first: date, last: date) -> tuple[dat
     return a + timedelta(days=1), b - timedelta(days=1)
 
 
-def _day_lines(days: Sequence[DayPrice], first: date, last: date) -> list[DayLine]:
-    """Every day of the span, newest first; days without a record say so."""
+def _day_lines(days: Sequence[DayPrice], first: date, last: date, calendar: Days) -> list[DayLine]:
+    """Every day of the span, newest first; a day without a record was closed, or nobody surveyed it."""
     by_day = {d.day: d for d in days}
     start = max(first, days[0].day) if days else last
     found = []
     for n in range((last - start).days + 1):
         day = last - timedelta(days=n)
-        d = by_day.get(day)
-        found.append(
-            DayLine(wording.short_day(day, last), d.price, d.low, d.high, d.n, True)
-            if d
-            else DayLine(wording.short_day(day, last), None, None, None, None, False)
-        )
+        name = wording.short_day(day, last)
+        if d := by_day.get(day):
+            found.append(DayLine(name, d.price, d.low, d.high, d.n, True))
+        else:
+            closed = "" if calendar.is_open(day) else calendar.why_closed(day) or gettext("bukan hari pasar")
+            found.append(DayLine(name, None, None, None, None, False, closed))
     return found
 
 

@@ -122,7 +122,7 @@ def test_the_galungan_page(shop: TestClient) -> None:
 
 
 def test_before_there_are_markets(client: TestClient, database: Engine) -> None:
-    assert client.get("/galungan").status_code == 200
+    assert client.get("/galungan").status_code == 303
     with session_scope(database) as session:
         pricing.seed(session, [])
     assert client.get("/basket?beras-medium=1").status_code == 200
