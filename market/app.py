@@ -11,11 +11,13 @@ from starlette.types import ASGIApp
 from market import health
 from market import schedule as schedule
 from market import tables as tables
+from market.auth import account as auth_account
 from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
 from market.collection import api as collection_api
 from market.collection import office as collection_office
 from market.collection import pages as collection_pages
+from market.collection import void_pages
 from market.database import make_engine
 from market.desk import card_pages as desk_card_pages
 from market.desk import guide as desk_guide
@@ -43,6 +45,7 @@ from market.settings import Settings, get_settings
 from market.vendors import api as vendors_api
 from market.vendors import application_pages as vendors_applications
 from market.vendors import cards as vendors_cards
+from market.vendors import entering as vendors_entering
 from market.vendors import letters as vendors_letters
 from market.vendors import life_pages as vendors_life
 from market.vendors import office as vendors_office
@@ -54,13 +57,13 @@ from market.web.security import SecurityMiddleware
 
 LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
 ROUTERS = (
-    health.router, auth_pages.router, auth_admin.router,
+    health.router, auth_pages.router, auth_account.router, auth_admin.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
-    vendors_applications.router, vendors_life.router, vendors_letters.router,
+    vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
     dues_api.router, dues_pages.router,
     payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router,
-    collection_api.router, collection_pages.router, collection_office.router,
+    collection_api.router, collection_pages.router, collection_office.router, void_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router, desk_transfers.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip

@@ -6,7 +6,10 @@ from sqlmodel import Session
 
 from market import audit
 from market.dues import service as dues
+from market.jobs import delivery as delivery
 from market.jobs.service import Payload, handler
+from market.vendors import applications, permit_life
+from market.vendors import entering as entering
 
 
 @handler("audit.seal", every=timedelta(minutes=1))
@@ -19,3 +22,10 @@ def seal_audit(session: Session, payload: Payload) -> None:
 def accrue(session: Session, payload: Payload) -> None:
     """Charge what fell due since the last time: a market's day begins when its session opens, whatever the hour."""
     dues.accrue(session)
+
+
+@handler("vendors.life", every=timedelta(minutes=30))
+def end_what_ended(session: Session, payload: Payload) -> None:
+    """Offers past their last day lapse; permits past theirs are closed as expired or revoked."""
+    applications.lapse_offers(session)
+    permit_life.close_ended(session)

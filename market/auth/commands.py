@@ -3,6 +3,7 @@
 import getpass
 import os
 from argparse import Namespace
+from datetime import timedelta
 
 from market.auth import service
 from market.auth.models import Role
@@ -22,6 +23,14 @@ def add(commands: Commands) -> None:
     verb = commands.group("token", "API tokens").verb("add", add_token, "Make a token for a program; it is shown once")
     verb.add_argument("username")
     verb.add_argument("--name", required=True, help="what the token is for")
+    verb.add_argument("--days", type=int, default=90, help="days until it expires (90)")
+    verb.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        choices=[r.value for r in Role],
+        help="hold the token to this role of the person; may be given more than once",
+    )
 
 
 def add_user(args: Namespace, out: Out) -> None:
@@ -36,5 +45,6 @@ def add_user(args: Namespace, out: Out) -> None:
 
 def add_token(args: Namespace, out: Out) -> None:
     with out.session() as session:
-        token = service.add_token(session, args.username, name=args.name, by=SYSTEM)
+        life, roles = timedelta(days=max(1, min(args.days, 366))), [Role(r) for r in args.role]
+        token = service.add_token(session, args.username, name=args.name, by=SYSTEM, life=life, roles=roles)
         out.result({"user": args.username, "token": token})

@@ -9,9 +9,8 @@ from market.auth import service
 from market.auth.access import COOKIE, Anyone, Principal, Role
 from market.auth.models import LoginSession
 from market.database import SessionDep
-from market.errors import MarketError, Unauthenticated
 from market.settings import get_settings
-from market.web.forms import FormInput, problems, redirect
+from market.web.forms import FormInput, redirect
 from market.web.i18n import translate
 from market.web.render import render
 from market.words import N_, say
@@ -26,13 +25,7 @@ class LoginPage:
     next: str = ""
     username: str = ""
     refusal: str | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class AccountPage:
-    """One's own password; neither old nor new is given back."""
-
+    needs_code: bool = False
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,33 +47,15 @@ def log_in(request: Request, session: SessionDep, by: Anyone, form: FormInput) -
         typed.get("password", ""),
         address=address,
         agent=request.headers.get("user-agent", ""),
+        code=typed.get("code", "")[:20],
     )
     if outcome.token is None:
         refusal = translate(outcome.refusal) if outcome.refusal else None
-        return render(request, "login.html", LoginPage(target, typed.get("username", ""), refusal), 422)
+        return render(
+            request, "login.html", LoginPage(target, typed.get("username", ""), refusal, outcome.needs_code), 422
+        )
     by = service.principal_of(session, outcome.token, LoginSession) or by
     return signed_in(RedirectResponse(target or home_of(by), 303), outcome.token)
-
-
-@router.get("/account")
-def account(request: Request, by: Anyone) -> Response:
-    if not by.signed_in:
-        raise Unauthenticated
-    return render(request, "auth/account.html", AccountPage())
-
-
-@router.post("/account/password")
-def change_password(request: Request, session: SessionDep, by: Anyone, form: FormInput) -> Response:
-    if by.user_id is None:
-        raise Unauthenticated
-    try:
-        with session.begin_nested():
-            service.change_password(session, by, form.values.get("old", ""), form.values.get("new", ""))
-    except MarketError as error:
-        return render(request, "auth/account.html", AccountPage(problems(error)), error.status)
-    response = redirect("/login", say(N_("Kata sandi diganti. Semua perangkat dikeluarkan; silakan masuk lagi.")))
-    response.delete_cookie(COOKIE)
-    return response
 
 
 @router.post("/logout")

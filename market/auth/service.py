@@ -1,15 +1,19 @@
 """Signing in, sessions, tokens, grants. A failed sign-in is a returned outcome, because it must be committed."""
 
 import hashlib
+import re
 import secrets
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, literal, select, update
 from sqlmodel import Session, col
 
 from market import audit, clock
+from market.auth import second_factor
 from market.auth.models import ApiToken, LoginSession, Role, RoleGrant, SignInFailure, UserAccount
 from market.auth.principal import Grant, Principal
 from market.errors import Conflict, Invalid, NotFound
@@ -46,6 +50,7 @@ class SignIn:
 
     token: str | None
     refusal: Message | None = None
+    needs_code: bool = False
 
 
 def digest(token: str) -> str:
@@ -75,9 +80,21 @@ def hash_password(password: str, username: str = "", *, field: str = "password")
     """Argon2id. Refuses short ones, the user's own name, and one character over and over."""
     if len(password) < SHORTEST_PASSWORD:
         raise WeakPassword(fields={field: say(N_("Paling sedikit {n} huruf."), n=SHORTEST_PASSWORD)})
-    if len(set(password)) < 5 or (username and username.lower() in password.lower()):
+    if len(set(password)) < 5 or (username and username.lower() in password.lower()) or _is_common(password):
         raise WeakPassword(fields={field: say(N_("Terlalu mudah ditebak."))})
     return _hasher.hash(password)
+
+
+# What leaked lists hold most of, here and elsewhere. A password made of nothing but these, digits and runs is guessed.
+COMMON = re.compile(
+    r"katasandi|kata[ -]?sandi|password|passw0rd|rahasia|indonesia|denpasar|sayang|bismillah|merdeka|pasar|admin|"
+    r"welcome|qwerty|asdfgh|zxcvbn|iloveyou|letmein|abcdef|uiop|hjkl|bali|[0-9!@#$%^&*._ -]+|(.)\1{2,}"
+)
+
+
+def _is_common(password: str) -> bool:
+    """Whether less than five characters are left once common words, digits and repeats are taken away."""
+    return len(COMMON.sub("", password.lower())) < 5
 
 
 def change_password(session: Session, by: Principal, old: str, new: str) -> None:
@@ -133,26 +150,50 @@ def find_user(session: Session, username: str) -> UserAccount:
     return user
 
 
-def sign_in(session: Session, username: str, password: str, *, address: str, agent: str = "") -> SignIn:
-    """Check a password. Slows down per user name *and* address: a stranger cannot lock out an officer elsewhere."""
+def sign_in(session: Session, username: str, password: str, *, address: str, agent: str = "", code: str = "") -> SignIn:
+    """Check a password, and a code where one is asked for.
+
+    Slows down per user name *and* address: a stranger cannot lock out an officer elsewhere.
+    """
     moment = clock.now()
     key = digest(f"{username.lower()}|{address}")
     failure = session.get(SignInFailure, key)
     if failure and failure.retry_at > moment:
-        seconds = int((failure.retry_at - moment).total_seconds()) + 1
-        return SignIn(
-            None, say(N_("Terlalu banyak percobaan. Tunggu {seconds} detik, lalu coba lagi."), seconds=seconds)
-        )
+        return SignIn(None, wait_for(failure, moment))
     user = session.execute(select(UserAccount).where(col(UserAccount.username) == username)).scalar_one_or_none()
     known = user.password_hash if user and user.active and user.password_hash else None
     if not _hasher.verify(password, known or _DUMMY_HASH) or user is None or known is None:
-        count = failure.failures + 1 if failure else 1
-        wait = timedelta(seconds=min(2 ** (count - FREE_FAILURES), 900) if count >= FREE_FAILURES else 0)
-        session.merge(SignInFailure(key=key, failures=count, retry_at=moment + wait))
+        count_failure(session, key, failure, moment)
         audit.record(session, Principal.nobody(), "sign_in.refused", "user", str(user.id) if user else "unknown")
         return SignIn(None, say(N_("Nama pengguna atau kata sandi tidak cocok.")))
+    if second_factor.is_on(user):
+        # Counted per person: who comes this far has the password, so nobody else is slowed by it.
+        own = digest(f"code|{user.id}")
+        before = session.get(SignInFailure, own)
+        if before and before.retry_at > moment:
+            return SignIn(None, wait_for(before, moment))
+        if not code.strip():
+            return SignIn(None, say(N_("Tulis juga kode dari aplikasi di ponsel Anda.")), needs_code=True)
+        if not second_factor.passes(session, user, code):
+            count_failure(session, own, before, moment)
+            audit.record(session, Principal.nobody(), "sign_in.refused", "user", str(user.id))
+            return SignIn(None, say(N_("Kode tidak cocok atau sudah dipakai.")), needs_code=True)
+        session.execute(delete(SignInFailure).where(col(SignInFailure.key) == own))
     session.execute(delete(SignInFailure).where(col(SignInFailure.key) == key))
     return SignIn(open_session(session, user, agent=agent))
+
+
+def wait_for(failure: SignInFailure, moment: datetime) -> Message:
+    """How long a guesser waits, in words."""
+    seconds = int((failure.retry_at - moment).total_seconds()) + 1
+    return say(N_("Terlalu banyak percobaan. Tunggu {seconds} detik, lalu coba lagi."), seconds=seconds)
+
+
+def count_failure(session: Session, key: str, failure: SignInFailure | None, moment: datetime) -> None:
+    """One more failure under a key; from the fifth the wait doubles, up to a quarter of an hour."""
+    count = failure.failures + 1 if failure else 1
+    wait = timedelta(seconds=min(2 ** min(count - FREE_FAILURES, 10), 900) if count >= FREE_FAILURES else 0)
+    session.merge(SignInFailure(key=key, failures=count, retry_at=moment + wait))
 
 
 def open_session(session: Session, user: UserAccount, *, agent: str = "") -> str:
@@ -181,29 +222,52 @@ def close_session(session: Session, token: str) -> None:
     )
 
 
-def add_token(session: Session, username: str, *, name: str, by: Principal, life: timedelta = TOKEN_LIFE) -> str:
-    """A token for a program, shown once."""
+def add_token(
+    session: Session,
+    username: str,
+    *,
+    name: str,
+    by: Principal,
+    life: timedelta = TOKEN_LIFE,
+    roles: Iterable[Role] = (),
+) -> str:
+    """A token for a program, shown once: with all of the person's rights, or only those of `roles`."""
     user = find_user(session, username)
     token = secrets.token_urlsafe(32)
     moment = clock.now()
+    held = ",".join(sorted(roles))
     session.add(
-        ApiToken(token_hash=digest(token), user_id=user.id or 0, name=name, created_at=moment, expires_at=moment + life)
+        ApiToken(
+            token_hash=digest(token),
+            user_id=user.id or 0,
+            name=name,
+            roles=held,
+            created_at=moment,
+            expires_at=moment + life,
+        )
     )
     session.flush()
-    audit.record(session, by, "token.add", "user", str(user.id), after={"name": name})
+    audit.record(session, by, "token.add", "user", str(user.id), after={"name": name, "roles": held})
     return token
 
 
 def principal_of(session: Session, token: str, kind: type[LoginSession] | type[ApiToken]) -> Principal | None:
     """Who holds this token now, with their roles of today; None when it is unknown, expired or revoked."""
     moment = clock.now()
-    user = session.execute(
-        select(UserAccount)
+    roles: Any = col(ApiToken.roles) if kind is ApiToken else literal("")
+    found = session.execute(
+        select(UserAccount, roles)
         .join(kind, col(kind.user_id) == col(UserAccount.id))
         .where(col(kind.token_hash) == digest(token), col(kind.revoked_at).is_(None), col(kind.expires_at) > moment)
         .where(col(UserAccount.active))
-    ).scalar_one_or_none()
-    return principal_for(session, user) if user else None
+    ).one_or_none()
+    if found is None:
+        return None
+    by = principal_for(session, found[0])
+    if found[1]:
+        only = set(found[1].split(","))
+        by = replace(by, grants=frozenset(g for g in by.grants if g.role in only))
+    return by
 
 
 def principal_for(session: Session, user: UserAccount) -> Principal:

@@ -39,8 +39,8 @@ def get_market(session: Session, code: str) -> Market:
 
 
 def visible_markets(session: Session, by: Principal, *roles: Role) -> list[Market]:
-    """Markets where `by` holds one of `roles` (any role, when none is named), by code."""
-    query = select(Market).order_by(col(Market.id))
+    """Markets where `by` holds one of `roles` (any role, when none is named), by name as on every page."""
+    query = select(Market).order_by(col(Market.name))
     wanted = by.market_ids(*roles)
     if wanted is not None:
         query = query.where(col(Market.id).in_(wanted))
