@@ -1,7 +1,7 @@
 """The office's side of cash: counting hand-overs, closing a day, deposits and the bank lines they become."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Annotated
 
@@ -104,9 +104,16 @@ class DepositsPage:
 
 
 @router.get("/closing")
-def closing(request: Request, session: SessionDep, by: Officer, market: str = "", day: date | None = None) -> Response:
-    page = closing_page(session, by, market, request.query_params.get("session", ""), day)
-    return render(request, "collection/closing.html", page)
+def closing(request: Request, session: SessionDep, by: Officer, market: str = "", day: str = "") -> Response:
+    """One session's business day; a day that cannot be shown is said, and today's stands below."""
+    wanted, error = _wanted(day)
+    code = request.query_params.get("session", "")
+    page = closing_page(session, by, market, code, wanted)
+    if wanted is not None and wanted > page.today:
+        error = gettext("Hari itu belum mulai. Yang tampil: hari ini.")
+    if error:
+        page = replace(page, values={"day": day}, errors={"day": error})
+    return render(request, "collection/closing.html", page, 422 if error else 200)
 
 
 @router.post("/closing/{market}/handovers/{handover_id}")
@@ -336,6 +343,16 @@ def _market(session: Session, by: Principal, code: str) -> tuple[list[Market], M
     if not found:
         raise NotFound
     return markets, found[0]
+
+
+def _wanted(text: str) -> tuple[date | None, str]:
+    """The day of an address, or why it is none."""
+    if not text.strip():
+        return None, ""
+    try:
+        return date.fromisoformat(text.strip()), ""
+    except ValueError:
+        return None, gettext("Tanggal “%(typed)s” tidak terbaca. Yang tampil: hari ini.") % {"typed": text[:20]}
 
 
 def _day(text: str) -> date:

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from market.auth.access import Collector, Principal, Role
 from market.collection import service as collection
 from market.collection.handovers import NOTES, NotesUnreadable
-from market.collection.models import VisitOutcome
+from market.collection.models import Slip, VisitOutcome
 from market.collection.rounds import ALL, TODAY, SlipIn, StopView
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
@@ -50,6 +50,9 @@ class WalkPage:
     in_hand: int
     slip_number: int
     handed_over: bool
+    in_round: bool
+    closed: bool
+    slips: list[Slip]
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -212,6 +215,9 @@ def walk_page(
         # Random, not counted: a page that is shown twice must not take a number, and two tabs must not share one.
         slip_number=secrets.randbelow(9 * 10**11) + 10**11,
         handed_over=over,
+        in_round=current is not None and not over,
+        closed=collection.is_closed(session, market_id, code, day),
+        slips=collection.slips_of(session, market_id, current.id) if current is not None and not over else [],
         values=values or {},
         errors=errors or {},
     )

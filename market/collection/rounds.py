@@ -145,8 +145,24 @@ def current_round(session: Session, market_id: str, session_code: str, day: date
 
 def refuse_closed(session: Session, market_id: str, session_code: str, day: date) -> None:
     """Raises DayClosed where the session's day was closed: it is immutable."""
-    if session.get(DayClose, (market_id, session_code, day)) is not None:
+    if is_closed(session, market_id, session_code, day):
         raise DayClosed(session=session_code)
+
+
+def is_closed(session: Session, market_id: str, session_code: str, day: date) -> bool:
+    """Whether the session's day was closed: nothing is taken for it any more."""
+    return session.get(DayClose, (market_id, session_code, day)) is not None
+
+
+def slips_of(session: Session, market_id: str, round_id: int, *, limit: int = 12) -> list[Slip]:
+    """The newest slips of a round."""
+    query = (
+        select(Slip)
+        .where(col(Slip.market_id) == market_id, col(Slip.round_id) == round_id)
+        .order_by(col(Slip.received_at).desc(), col(Slip.number).desc())
+        .limit(limit)
+    )
+    return list(session.execute(query).scalars())
 
 
 def walk(session: Session, market_id: str, session_code: str, day: date) -> list[StopView]:
@@ -275,7 +291,8 @@ def note_visit(
 
 
 def _open(session: Session, market_id: str, round_id: int, by: Principal) -> Round:
-    row = session.get(Round, (market_id, round_id))
+    # Locked for reading: no slip enters a round while its hand-over is being counted.
+    row = session.get(Round, (market_id, round_id), with_for_update={"read": True})
     if row is None or row.collector_id != by.user_id:
         raise handovers.RoundUnknown
     if handovers.find_by_round(session, market_id, round_id) is not None:

@@ -19,10 +19,12 @@ from market.collection.rounds import (
     collect,
     collect_many,
     current_round,
+    is_closed,
     next_slip,
     note_visit,
     open_round,
     slip_name,
+    slips_of,
     walk,
 )
 from market.collection.voids import (
@@ -37,7 +39,7 @@ from market.collection.voids import (
 
 __all__ = [
     "CollectorRow", "Readiness", "SlipIn", "SlipOutcome", "Standing", "StopView", "Undeposited", "Waiting", "ask_correction", "ask_void", "check_in", "close", "collect", "collect_many", "collectors",
-    "count_notes", "current_round", "decide", "deposit", "find_by_round", "hand_over", "in_hand", "match", "match_all",
-    "next_slip", "note_visit", "open_round", "pending", "readiness", "record_line", "slip_name", "standing", "takings", "undeposited",
+    "count_notes", "current_round", "decide", "deposit", "find_by_round", "hand_over", "in_hand", "is_closed", "match", "match_all",
+    "next_slip", "note_visit", "open_round", "pending", "readiness", "record_line", "slip_name", "slips_of", "standing", "takings", "undeposited",
     "verify", "void_requests", "waiting_voids", "walk",
 ]  # fmt: skip

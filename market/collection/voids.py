@@ -6,7 +6,6 @@ who tried is worth knowing. Nothing is deleted: opposite rows give the charges b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
@@ -16,10 +15,8 @@ from market.auth.access import Principal, Role
 from market.collection.models import DayClose, Handover, Round, Slip, VoidKind, VoidRequest, VoidState
 from market.errors import Conflict, Forbidden, Invalid, MarketError, NotFound
 from market.ledger import service as ledger
-from market.ledger.identity import new_id
 from market.payments import service as payments
-from market.payments.models import MovementKind, Payment, TitipanMovement
-from market.payments.receipts import CancelledAlready, ReceiptUnknown, ReceiptView, cancel, parse_number
+from market.payments.receipts import CancelledAlready, ReceiptUnknown, ReceiptView, cancel, parse_number, people_of
 from market.vendors import service as vendors
 from market.words import N_, say
 
@@ -63,6 +60,7 @@ class Standing:
     """Where the cash of a receipt stands: who took it, and whether it may still be voided (`refusal` says why not)."""
 
     view: ReceiptView
+    vendor_id: int
     taken_by: int | None
     refusal: str
 
@@ -73,7 +71,7 @@ def standing(session: Session, number: str, market_ids: Sequence[str], *, lock: 
     view = payments.receipt(session, number) if key and key[0] in market_ids else None
     if view is None:
         raise ReceiptUnknown(number=number[:24])
-    payment = session.get_one(Payment, (view.market_id, view.payment_id))
+    vendor_id, taken_by = people_of(session, view)
     query = (
         select(Round)
         .join(Slip, (col(Slip.market_id) == col(Round.market_id)) & (col(Slip.round_id) == col(Round.id)))
@@ -93,7 +91,7 @@ def standing(session: Session, number: str, market_ids: Sequence[str], *, lock: 
         refusal = HANDED_OVER
     elif session.get(DayClose, (view.market_id, view.session_code, view.business_day)):
         refusal = CLOSED
-    return Standing(view, payment.taken_by, refusal)
+    return Standing(view, vendor_id, taken_by, refusal)
 
 
 def ask_void(session: Session, market_id: str, number: str, *, reason: str, by: Principal) -> VoidRequest:
@@ -122,7 +120,7 @@ def ask_correction(
     if target not in ("variance", "titipan"):
         raise TargetMissing(fields={"target": say(N_("Pilih ke mana uangnya."))})
     refusal = found.refusal if found.refusal == NOT_CASH else "" if found.refusal else STILL_OPEN
-    vendor_id = _owner(session, found.view, place) if target == "titipan" else None
+    vendor_id = _owner(session, found, place) if target == "titipan" else None
     return _ask(session, found.view, VoidKind.correction, reason, refusal, by, target=target, vendor_id=vendor_id)
 
 
@@ -187,6 +185,8 @@ def void_requests(session: Session, market_id: str, *, limit: int = 50) -> list[
 
 def waiting_voids(session: Session, market_ids: Sequence[str]) -> list[VoidRequest]:
     """Requests that wait for a second person, oldest first."""
+    if not market_ids:
+        return []
     query = (
         select(VoidRequest)
         .where(col(VoidRequest.market_id).in_(market_ids), col(VoidRequest.state) == VoidState.waiting.value)
@@ -243,33 +243,19 @@ def _take_back(session: Session, row: VoidRequest, found: Standing, by: Principa
             session, view.number, reason=row.reason, asked_by=row.asked_by, by=by, business_day=view.business_day
         )  # fmt: skip
         return
-    day = _entry_day(session, view)
-    money_to = f"variance:{found.taken_by}" if row.target == "variance" else f"titipan:{row.vendor_id}"
-    cancelled = cancel(
-        session, view.number, reason=row.reason, asked_by=row.asked_by, by=by, business_day=day, money_to=money_to
-    )
-    if row.target == "titipan" and row.vendor_id is not None:
-        posted = ledger.find(session, view.market_id, f"void:{view.payment_id}")
-        assert posted is not None
-        session.add(
-            TitipanMovement(
-                market_id=view.market_id, id=new_id(), vendor_id=row.vendor_id, kind=MovementKind.SURPLUS,
-                amount=row.amount, payment_id=view.payment_id, transaction_id=posted, at=cancelled.at,
-                by_user=by.user_id, note=row.reason[:200],
-            )
-        )  # fmt: skip
-        session.flush()
+    # On the session's business day now, never the closed one.
+    day = vendors.business_day(session, view.market_id, view.session_code)
+    cancel(
+        session, view.number, reason=row.reason, asked_by=row.asked_by, by=by, business_day=day,
+        money_to=f"variance:{found.taken_by}", credit_to=row.vendor_id if row.target == "titipan" else None,
+    )  # fmt: skip
 
 
-def _entry_day(session: Session, view: ReceiptView) -> date:
-    """The session's business day now: never the closed one."""
-    return vendors.business_day(session, view.market_id, view.session_code)
-
-
-def _owner(session: Session, view: ReceiptView, place: str) -> int:
+def _owner(session: Session, found: Standing, place: str) -> int:
     """The vendor who gets the money: the receipt's own, or the holder of `place` on the day it was paid."""
     if not place.strip():
-        return session.get_one(Payment, (view.market_id, view.payment_id)).vendor_id
+        return found.vendor_id
+    view = found.view
     stops = vendors.route(session, view.market_id, view.session_code, view.business_day)
     for stop in stops:
         if stop.code.casefold() == place.strip().casefold() and stop.vendor_id is not None:

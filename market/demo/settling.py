@@ -57,7 +57,8 @@ def build(session: Session, *, seed: int, today: date, days: int) -> None:
         )  # fmt: skip
         if city.code == REBUILT:
             made.works_on = today - timedelta(days=REBUILT_AGO)
-    pricing.seed(session, [(city.code, city.name) for city in MARKETS])
+    # By name, as every other page lists them.
+    pricing.seed(session, sorted(((city.code, city.name) for city in MARKETS), key=lambda area: area[1]))
     _set_fees(session)
     random = Random(f"{seed}/vendors")
     pairs = names(random)

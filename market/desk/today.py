@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from sqlmodel import Session
 
 from market import clock
-from market.auth.access import Anyone, Officer, Principal
+from market.auth.access import Anyone, Officer, Principal, Role
 from market.calendar import service as calendar
 from market.collection import service as collection
 from market.collection.rounds import StopView
@@ -107,6 +107,13 @@ class TodayPage:
     ageing: Ageing
     collectors: list[collection.CollectorRow]
     prices: pricing.Board | None
+    may_close: bool
+    may_walk: bool
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session shown has been closed."""
+        return any(s.closed for s in self.sessions if s.opening.code == self.session_code)
 
 
 @router.get("/")
@@ -207,6 +214,8 @@ def today_page(session: Session, by: Principal, market: str, code: str) -> Today
         ageing=dues.ageing(session, chosen.id, civil),
         collectors=collection.collectors(session, chosen.id, shown.day),
         prices=_board(session, chosen.id),
+        may_close=by.has(Role.market_head, Role.treasurer, market_id=chosen.id),
+        may_walk=by.has(Role.collector, market_id=chosen.id),
     )
 
 

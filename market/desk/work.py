@@ -37,6 +37,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     ids = [m.id for m in markets]
     found = [t for w in collection.pending(session, ids) if (t := _cash(w, by, today))]
     found += _reviews(session, by, ids)
+    found += _voids(session, by, ids)
     found += [t for w in waiting_sheets(session, ids, since=today - SHEETS_BACK) if (t := _sheet(w, by, today))]
     return sorted(found, key=lambda t: (not t.risk, t.kind != "needs", -t.age_days))
 
@@ -85,6 +86,19 @@ def _sheet(w: WaitingSheet, by: Principal, today: date) -> Task | None:
     if w.state == "draft" and age == 0 and by.has(Role.surveyor, market_id=w.market_id):
         return Task("waiting", gettext("Catatan harga hari ini belum dikirim"), detail, href, gettext("Lanjutkan"))
     return None
+
+
+def _voids(session: Session, by: Principal, ids: list[str]) -> list[Task]:
+    """Receipts somebody else asks to take back, by market: each waits for its head."""
+    mine = [m for m in ids if by.has(Role.market_head, market_id=m)]
+    rows = [row for row in collection.waiting_voids(session, mine) if row.asked_by != by.user_id]
+    found = []
+    for market_id in dict.fromkeys(row.market_id for row in rows):
+        own = [row for row in rows if row.market_id == market_id]
+        fact = ngettext("%(n)s pembatalan menunggu Anda", "%(n)s pembatalan menunggu Anda", len(own)) % {"n": len(own)}
+        detail = f"{market_id} · {rp(sum(row.amount for row in own))} · {ago(own[0].asked_at)}"
+        found.append(Task("needs", fact, detail, f"/office/voids?market={market_id}", gettext("Putuskan")))
+    return found
 
 
 def _reviews(session: Session, by: Principal, ids: list[str]) -> list[Task]:

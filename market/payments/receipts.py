@@ -13,6 +13,7 @@ from market.dues import service as dues
 from market.dues.settled import settled_by
 from market.errors import Conflict, NotFound
 from market.ledger import service as ledger
+from market.ledger.identity import new_id
 from market.ledger.service import Line
 from market.payments.models import MovementKind, Payment, Receipt, ReceiptCancellation, TitipanMovement
 from market.vendors.models import Market, Operator
@@ -101,6 +102,12 @@ def receipt(session: Session, number: str) -> ReceiptView | None:
     return _view(session, row) if row else None
 
 
+def people_of(session: Session, view: ReceiptView) -> tuple[int, int | None]:
+    """Whose payment a receipt is for (vendor), and which person took the money, None where a machine did."""
+    payment = session.get_one(Payment, (view.market_id, view.payment_id))
+    return payment.vendor_id, payment.taken_by
+
+
 def receipt_of_payment(session: Session, market_id: str, payment_id: int) -> ReceiptView | None:
     """The receipt of a payment."""
     row = session.execute(
@@ -171,10 +178,12 @@ def cancel(
     by: Principal,
     business_day: date,
     money_to: str | None = None,
+    credit_to: int | None = None,
 ) -> ReceiptCancellation:
     """Take a payment back: charges are owed again, the money leaves its account, the number answers "cancelled".
 
-    `money_to` names the account that answers for the money instead, where it has left the first one's hands already.
+    `money_to` names the account that answers for the money instead, where it has left the first one's hands already;
+    `credit_to` names a vendor whose prepaid balance it becomes.
     Approved by another person than asked. Raises ReceiptUnknown, CancelledAlready, SamePerson, and BalanceTooLow where
     the cash is no longer there or the credit is spent.
     """
@@ -190,6 +199,8 @@ def cancel(
     payment = session.get_one(Payment, (row.market_id, row.payment_id))
     if payment.credited < payment.amount:
         dues.unsettle(session, row.market_id, payment.id, day=business_day)
+    if credit_to is not None:
+        money_to = f"titipan:{credit_to}"
     if money_to is None:
         posted = ledger.reverse(
             session,
@@ -221,6 +232,13 @@ def cancel(
                 market_id=row.market_id, id=posted.id, vendor_id=payment.vendor_id, kind=MovementKind.RETURN,
                 amount=-payment.credited, payment_id=payment.id, transaction_id=posted.id, at=moment,
                 by_user=by.user_id, note=reason[:200],
+            )
+        )  # fmt: skip
+    if credit_to is not None:
+        session.add(
+            TitipanMovement(
+                market_id=row.market_id, id=new_id(), vendor_id=credit_to, kind=MovementKind.SURPLUS, amount=payment.amount,
+                payment_id=payment.id, transaction_id=posted.id, at=moment, by_user=by.user_id, note=reason[:200],
             )
         )  # fmt: skip
     cancelled = ReceiptCancellation(

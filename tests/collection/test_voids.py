@@ -1,5 +1,7 @@
 """Domain rule: a void has a second person and ends with the hand-over; a closed day is corrected by an entry of a later one."""
 
+# ruff: noqa: F811 - pytest fixtures of the cash day, asked for by name
+
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -33,7 +35,7 @@ WHY = "Salah ketik jumlah"
 
 
 @pytest.fixture
-def taken(session: Session, day: dict[str, Principal]) -> tuple[int, str]:  # noqa: F811
+def taken(session: Session, day: dict[str, Principal]) -> tuple[int, str]:
     """A round with one slip of three days; the round and the receipt's number."""
     by = day["collector"]
     walk = collection.open_round(session, "KRN", "pagi", by=by)
@@ -49,7 +51,7 @@ def _owed(session: Session) -> int:
 def test_a_void_gives_back_charges_cash_and_credit(
     session: Session,
     day: dict[str, Principal],
-    taken: tuple[int, str],  # noqa: F811
+    taken: tuple[int, str],
 ) -> None:
     walk, number = taken
     by, head = day["collector"], day["head"]
@@ -72,7 +74,7 @@ def test_a_void_gives_back_charges_cash_and_credit(
         collection.ask_void(session, "KRN", number, reason=WHY, by=by)
 
 
-def test_nobody_approves_their_own(session: Session, day: dict[str, Principal]) -> None:  # noqa: F811
+def test_nobody_approves_their_own(session: Session, day: dict[str, Principal]) -> None:
     both = day["both"]
     walk = collection.open_round(session, "KRN", "pagi", by=both)
     number = collection.collect(session, "KRN", walk.id, slip(9, 2, 8_325), by=both).receipt_number or ""
@@ -83,7 +85,7 @@ def test_nobody_approves_their_own(session: Session, day: dict[str, Principal]) 
         collection.decide(session, "KRN", asked.id, approve=True, by=day["treasurer"])
 
 
-def test_the_taker_does_not_approve_what_the_desk_asks(session: Session, day: dict[str, Principal]) -> None:  # noqa: F811
+def test_the_taker_does_not_approve_what_the_desk_asks(session: Session, day: dict[str, Principal]) -> None:
     both = day["both"]
     walk = collection.open_round(session, "KRN", "pagi", by=both)
     number = collection.collect(session, "KRN", walk.id, slip(9, 2, 8_325), by=both).receipt_number or ""
@@ -96,7 +98,7 @@ def test_the_taker_does_not_approve_what_the_desk_asks(session: Session, day: di
 def test_after_the_hand_over_it_is_refused_and_the_refusal_is_kept(
     session: Session,
     day: dict[str, Principal],
-    taken: tuple[int, str],  # noqa: F811
+    taken: tuple[int, str],
 ) -> None:
     walk, number = taken
     by = day["collector"]
@@ -111,7 +113,7 @@ def test_after_the_hand_over_it_is_refused_and_the_refusal_is_kept(
     assert tried == 3, "asked, refused at the decision, refused at once"
 
 
-def test_refused_with_a_reason_only(session: Session, day: dict[str, Principal], taken: tuple[int, str]) -> None:  # noqa: F811
+def test_refused_with_a_reason_only(session: Session, day: dict[str, Principal], taken: tuple[int, str]) -> None:
     asked = collection.ask_void(session, "KRN", taken[1], reason=WHY, by=day["collector"])
     with pytest.raises(VoidReasonMissing):
         collection.decide(session, "KRN", asked.id, approve=False, by=day["head"])
@@ -120,7 +122,7 @@ def test_refused_with_a_reason_only(session: Session, day: dict[str, Principal],
     assert _owed(session) == 0
 
 
-def test_who_may_ask_and_for_what(session: Session, day: dict[str, Principal], taken: tuple[int, str]) -> None:  # noqa: F811
+def test_who_may_ask_and_for_what(session: Session, day: dict[str, Principal], taken: tuple[int, str]) -> None:
     other = person(session, "lain", Role.collector)
     refused = collection.ask_void(session, "KRN", taken[1], reason=WHY, by=other)
     assert (refused.state, refused.note) == (VoidState.refused, NOT_YOURS)
@@ -131,7 +133,7 @@ def test_who_may_ask_and_for_what(session: Session, day: dict[str, Principal], t
 
 
 @pytest.fixture
-def closed(session: Session, day: dict[str, Principal], taken: tuple[int, str]) -> Iterator[str]:  # noqa: F811
+def closed(session: Session, day: dict[str, Principal], taken: tuple[int, str]) -> Iterator[str]:
     """The day closed Rp 5,000 short, and it is the next morning."""
     walk, number = taken
     handover = collection.hand_over(session, "KRN", walk, counted=0, by=day["collector"])
@@ -143,7 +145,7 @@ def closed(session: Session, day: dict[str, Principal], taken: tuple[int, str]) 
 
 def test_an_entry_of_the_next_day_corrects_a_closed_one(
     session: Session, day: dict[str, Principal], closed: str
-) -> None:  # noqa: F811
+) -> None:
     treasurer, head, who = day["treasurer"], day["head"], day["collector"].user_id
     before = collection.readiness(session, "KRN", "pagi", DAY)
     refused = collection.ask_void(session, "KRN", closed, reason=WHY, by=treasurer)
@@ -161,7 +163,7 @@ def test_an_entry_of_the_next_day_corrects_a_closed_one(
 
 def test_money_of_another_vendor_becomes_their_titipan(
     session: Session, day: dict[str, Principal], closed: str
-) -> None:  # noqa: F811
+) -> None:
     stops = {s.permit_id: s for s in vendors.route(session, "KRN", "pagi", DAY)}
     asked = collection.ask_correction(
         session, "KRN", closed, target="titipan", place=stops[2].code, reason=WHY, by=day["treasurer"]
@@ -173,6 +175,6 @@ def test_money_of_another_vendor_becomes_their_titipan(
 
 def test_a_correction_of_an_open_day_is_refused(
     session: Session, day: dict[str, Principal], taken: tuple[int, str]
-) -> None:  # noqa: F811
+) -> None:
     asked = collection.ask_correction(session, "KRN", taken[1], target="variance", reason=WHY, by=day["treasurer"])
     assert (asked.state, asked.note) == (VoidState.refused, STILL_OPEN)

@@ -143,7 +143,7 @@ def street(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_vendor_pays_by_card(street: Street) -> None:
     start = text_of(street.client.get(f"/pay/{street.card}").text)
-    assert "Kartu, di atas Rp 10.000" in start
+    assert "Bayar dengan kartu, di atas Rp 10.000" in start
     number = street.begin()
     assert street.begin() == number, "pressed twice: the same session"
     asked = street.attempt()
@@ -346,7 +346,7 @@ def test_below_the_minimum_or_not_configured_is_a_sentence(street: Street, monke
     with session_scope(street.engine) as session:
         place = vendors.issue_code(session, kind="place", market_id="KRN", ref=1)
         assert session.exec(select(PaymentAttempt)).all() == []
-    assert "Kartu, di atas" not in street.client.get(f"/pay/{place}").text
+    assert "kartu, di atas" not in street.client.get(f"/pay/{place}").text
     monkeypatch.setenv("MARKET_STRIPE_MIN_IDR", "50000")
     get_settings.cache_clear()
     assert "aria-disabled" in street.client.get(f"/pay/{street.card}").text
