@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
 from market.auth.access import SYSTEM
@@ -12,6 +13,8 @@ from market.pricing import listing
 from market.pricing import service as pricing
 from market.pricing.importing.commands import add_import
 from market.pricing.listing import PriceRow
+from market.pricing.site import export_site
+from market.settings import get_settings
 from market.words import N_, say
 
 
@@ -26,8 +29,9 @@ def add(commands: Commands) -> None:
     publish = group.verb("publish", run_publish, help="publish a market's approved survey of one day")
     publish.add_argument("--market", required=True, help="market code, for example BDG")
     publish.add_argument("--date", required=True, help="YYYY-MM-DD")
-    export = group.verb("export", run_export, help="write prices as CSV or XLSX")
-    export.add_argument("file", type=Path, help="target; its ending, .csv or .xlsx, is the format")
+    export = group.verb("export", run_export, help="write prices as CSV or XLSX, or the public site as files")
+    export.add_argument("file", type=Path, nargs="?", help="target; its ending, .csv or .xlsx, is the format")
+    export.add_argument("--site", type=Path, metavar="DIR", help="write the whole public site into DIR instead")
     export.add_argument("--market", help="market code or region; all without it")
     export.add_argument("--commodity", help="one commodity's id")
     export.add_argument("--from", dest="since", help="YYYY-MM-DD, inclusive")
@@ -46,7 +50,12 @@ def run_publish(args: Namespace, out: Out) -> None:
 
 
 def run_export(args: Namespace, out: Out) -> None:
-    """The same rows as the API's downloads."""
+    """The same rows as the API's downloads; with --site every public page, its data and its pictures as files."""
+    if args.site:
+        _site(args.site, out)
+        return
+    if args.file is None:
+        raise Invalid(fields={"file": say(N_("Tulis nama berkas, atau --site dan sebuah folder."))})
     if args.file.suffix not in (".csv", ".xlsx"):
         raise Invalid(fields={"file": say(N_("Nama berkas harus berakhir .csv atau .xlsx."))})
     since, until = (_day(text) if text else None for text in (args.since, args.until))
@@ -72,6 +81,13 @@ def run_export(args: Namespace, out: Out) -> None:
     else:
         args.file.write_bytes(listing.as_xlsx(counted()))
     out.result({"file": str(args.file), "rows": count})
+
+
+def _site(folder: Path, out: Out) -> None:
+    # By name, as the server loads it: the site is the whole application's, which stands above every feature.
+    create_app = import_module("market.app").create_app
+    exported = export_site(create_app(engine=out.engine), folder, base_url=get_settings().base_url, say=out.say)
+    out.result({"folder": str(folder), "pages": exported.pages, "files": exported.files, "bytes": exported.bytes})
 
 
 def _day(text: str) -> date:

@@ -54,6 +54,6 @@ def test_history_says_closed_and_not_surveyed(
     assert "Pasar tutup: 13 Nov (Nyepi desa)." in page
     beside = client.get("/prices/BDG/cabai-rawit-merah?days=30&with=krn").text
     assert "Garis titik: Pasar Kereneng" in beside
-    assert client.get("/prices/BDG/cabai-rawit-merah?with=XXX").status_code == 404
+    assert client.get("/prices/BDG/cabai-rawit-merah?with=ZZZ").status_code == 404
     assert "16/" not in client.get("/data").text
     assert "Tepat waktu, 30 hari terakhir" in client.get("/data").text

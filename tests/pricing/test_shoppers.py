@@ -115,7 +115,7 @@ def test_the_galungan_page(shop: TestClient) -> None:
     assert "Galungan 50 hari lagi" in page.text
     assert "dihitung dari Pawukon" in page.text
     assert shop.get("/galungan?market=KRN&commodity=janur").status_code == 200
-    for url in ("/galungan?market=XXX", "/galungan?commodity=%00", "/galungan?market=ID"):
+    for url in ("/galungan?market=ZZZ", "/galungan?commodity=%00", "/galungan?market=ID"):
         assert shop.get(url).status_code == 404
     with clock.freeze(NOON + timedelta(days=51)):  # the day after
         assert "Galungan baru lewat" in shop.get("/galungan").text
