@@ -9,14 +9,18 @@ from datetime import date, timedelta
 from sqlalchemy import Date, bindparam, text
 from sqlmodel import Session
 
-from market import clock
+from market import audit, clock
+from market.auth.access import Principal, Role
 from market.calendar import service as calendar
 from market.calendar.pawukon import CYCLE
+from market.errors import Invalid
 from market.monitor import trading
 from market.monitor.trading import Occupancy
 from market.vendors.models import Market
+from market.words import N_, say
 
 ENOUGH_DAYS = 14
+PLANNERS = (Role.market_head, Role.director, Role.admin)  # who writes down when works were finished
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,34 @@ class Progress:
     days: int = 0
     data_since: date | None = None
     ready_on: date | None = None
+
+
+class WorksDayUnreadable(Invalid):
+    message = N_("Tanggal selesainya pengerjaan belum benar.")
+
+
+def set_works_day(session: Session, market: Market, typed: str, *, by: Principal) -> date | None:
+    """The day the works were finished, `YYYY-MM-DD`, or nothing to take it away. Raises WorksDayUnreadable.
+
+    From 2000 to five years ahead: further is a slip of the pen.
+    """
+    by.require(*PLANNERS, market_id=market.id)
+    day = None
+    if typed.strip():
+        try:
+            day = date.fromisoformat(typed.strip())
+        except ValueError:
+            raise WorksDayUnreadable(fields={"works_on": say(N_("Tulis tanggal seperti 2026-11-24."))}) from None
+        if not date(2000, 1, 1) <= day <= clock.today(market.timezone) + timedelta(days=5 * 365):
+            raise WorksDayUnreadable(
+                fields={"works_on": say(N_("Paling awal tahun 2000, paling lambat lima tahun lagi."))}
+            )
+    before = {"works_on": str(market.works_on or "")}
+    market.works_on = day
+    session.flush()
+    after = {"works_on": str(day or "")}
+    audit.record(session, by, "market.works", "market", market.id, market_id=market.id, before=before, after=after)
+    return day
 
 
 _BY_DAY = (

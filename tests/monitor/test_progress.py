@@ -1,5 +1,6 @@
 """Before and after works: the same days of the cycle, by hand; honest where there is too little to compare."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from fastapi.testclient import TestClient
@@ -17,6 +18,7 @@ from tests.dues import city
 
 DAY = date(2026, 11, 24)
 WORKS = DAY - timedelta(days=20)
+SignIn = Callable[..., str]
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
@@ -82,3 +84,26 @@ def test_the_page_is_public_and_says_why_it_is_empty(client: TestClient) -> None
             session.get_one(Market, "KRN").works_on = WORKS
             session.commit()
         assert "Data belum cukup: baru 0 hari" in client.get("/markets/KRN/progress").text
+
+
+def test_the_office_writes_down_the_works_day(client: TestClient, sign_in: SignIn) -> None:
+    with clock.freeze(NOON):
+        with Session(client.app.state.engine) as session:  # type: ignore[attr-defined]
+            city.market(session)
+            city.market(session, "BDG")
+            session.commit()
+        url, form = "/markets/KRN/progress", {"works_on": "2026-10-01"}
+        assert "works_on" not in client.get(url).text, "the public page has no form"
+        assert client.post(url, data=form).status_code in (303, 401)
+        sign_in(client, Role.clerk, market_id="KRN")
+        assert client.post(url, data=form).status_code == 403
+        sign_in(client, Role.market_head, market_id="BDG")
+        assert client.post(url, data=form).status_code == 404
+        sign_in(client, Role.market_head, market_id="KRN")
+        for bad in ("kemarin", "1999-12-31", "2099-01-01", "2026-02-30"):
+            again = client.post(url, data={"works_on": bad})
+            assert again.status_code == 422 and f'value="{bad}"' in again.text
+        assert client.post(url, data=form).status_code == 303
+        assert "1 Oktober 2026" in client.get(url).text
+        assert client.post(url, data={"works_on": ""}).status_code == 303
+        assert "belum punya tanggal" in client.get(url).text
