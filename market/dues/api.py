@@ -11,11 +11,14 @@ from market.auth.access import Clerk, Director, Principal, Role
 from market.database import SessionDep
 from market.dues import lists
 from market.dues import service as dues
-from market.dues.models import BillPurpose, ChargeKey
+from market.dues.models import BillPurpose, ChargeKey, Tariff
 from market.dues.schemas import (
     BillOut,
     BillPost,
     ChargeOut,
+    Decide,
+    EffectOut,
+    EndPost,
     ReliefIn,
     ReliefOut,
     ReliefPost,
@@ -23,9 +26,10 @@ from market.dues.schemas import (
     TariffOut,
     TariffPost,
 )  # fmt: skip
+from market.dues.tariffs import NoSuchTariff
 from market.errors import NotFound
 from market.vendors import service as vendors
-from market.vendors.access import Reader, readable
+from market.vendors.access import Reader, RowId, readable
 from market.web.idempotency import Once
 from market.web.paging import BadCursor, Cursor, Limit, Page, decode_cursor, encode_cursor
 from market.words import N_
@@ -50,11 +54,38 @@ def list_tariffs(session: SessionDep, by: Reader, limit: Limit = 100, cursor: Cu
 
 @router.post("/tariffs", status_code=201, response_model=TariffOut)
 def add_tariff(session: SessionDep, by: Director, once: Once, data: TariffPost) -> Response:
-    """Save a tariff; 409 where it overlaps another or would change days that are charged."""
+    """Propose a tariff; another director approves it. 409 where it overlaps another or would change charged days."""
     values = TariffIn.model_validate(data.model_dump(exclude={"operator"}))
     return once.answer(
         session, by, lambda: dues.add_tariff(session, data.operator, values, by=by), TariffOut, status=201
     )
+
+
+@router.get("/tariffs/{number}/effect")
+def tariff_effect(session: SessionDep, by: Reader, number: RowId) -> EffectOut:
+    """What a proposed tariff would change in a month."""
+    row = session.get(Tariff, number)
+    if row is None or row.operator_id not in _operators(session, by):
+        raise NoSuchTariff
+    return EffectOut.model_validate(dues.effect(session, row))
+
+
+@router.post("/tariffs/{number}/decision", response_model=TariffOut)
+def decide_tariff(session: SessionDep, by: Director, once: Once, number: RowId, data: Decide) -> Response:
+    """Approve or refuse a proposed tariff, as a second person."""
+    return once.answer(session, by, lambda: dues.decide_tariff(session, number, approve=data.approve, by=by), TariffOut)
+
+
+@router.post("/tariffs/{number}/end", response_model=TariffOut)
+def end_tariff(session: SessionDep, by: Director, once: Once, number: RowId, data: EndPost) -> Response:
+    """Ask for a tariff to end, or with `approve` decide on what another director asked for."""
+    return once.answer(session, by, lambda: _end(session, by, number, data), TariffOut)
+
+
+@router.post("/reliefs/{number}/decision", response_model=ReliefOut)
+def decide_relief(session: SessionDep, by: Director, once: Once, number: RowId, data: Decide) -> Response:
+    """Approve or refuse a proposed relief, as a second person."""
+    return once.answer(session, by, lambda: dues.decide_relief(session, number, approve=data.approve, by=by), ReliefOut)
 
 
 @router.get("/reliefs")
@@ -67,7 +98,7 @@ def list_reliefs(session: SessionDep, by: Reader, limit: Limit = 100, cursor: Cu
 
 @router.post("/reliefs", status_code=201, response_model=ReliefOut)
 def add_relief(session: SessionDep, by: Director, once: Once, data: ReliefPost) -> Response:
-    """Save a relief by decision; 409 where its lines exist already."""
+    """Propose a relief by decision; another director approves it. 409 where its lines exist already."""
     values = ReliefIn.model_validate(data.model_dump(exclude={"operator"}))
     return once.answer(
         session, by, lambda: dues.add_relief(session, data.operator, values, by=by), ReliefOut, status=201
@@ -131,6 +162,12 @@ def _bill(session: Session, by: Principal, data: BillPost) -> BillOut:
         market_id=made.market_id, id=made.id, vendor_id=made.vendor_id, purpose=made.purpose, status="ACTIVE",
         amount=made.amount, expires_at=made.expires_at, code=made.code,
     )  # fmt: skip
+
+
+def _end(session: Session, by: Principal, number: int, data: EndPost) -> Tariff:
+    if data.valid_until is not None:
+        return dues.end_tariff(session, number, data.valid_until, by=by)
+    return dues.decide_end(session, number, approve=bool(data.approve), by=by)
 
 
 def _charge(line: dues.ChargeLine) -> ChargeOut:

@@ -10,13 +10,14 @@ from sqlmodel import Session
 from market import clock
 from market.auth.access import Director, Principal, Role
 from market.database import SessionDep
-from market.dues import arrears, charge_pages, lists
+from market.dues import arrears, charge_pages, lists, proposal_pages
 from market.dues import service as dues
 from market.dues.charge_pages import market_of
 from market.dues.documents import charge_name
-from market.dues.lines import UNITS, decimal, rate
+from market.dues.lines import UNITS, decimal
 from market.dues.models import Basis, Relief, Tariff
 from market.dues.preview import NoSuchPlace
+from market.dues.proposal_pages import KEY_NAMES, said_rate
 from market.dues.schemas import ReliefIn, TariffIn
 from market.errors import MarketError, NotFound
 from market.vendors import service as vendors
@@ -31,12 +32,9 @@ from market.words import N_, say
 
 router = APIRouter(include_in_schema=False)
 router.include_router(charge_pages.router)
+router.include_router(proposal_pages.router)
 RELIEF_TYPED = ("charge_type", "place_kind", "valid_from", "legal_basis", "reason")
 RELIEF_FIELDS = {"percent_e2": "percent", "valid_until": "last_day", "permit_id": "place"}
-KEY_NAMES = {
-    "market_id": N_("pasar"), "place_kind": N_("jenis"), "floor": N_("lantai"), "zone": N_("zona"), "grade": N_("kelas"),
-    "goods": N_("barang"), "vendor_kind": N_("pedagang"), "session_code": N_("sesi"),
-}  # fmt: skip
 MONDAY = date(2024, 1, 1)
 
 
@@ -55,6 +53,8 @@ class TariffsPage:
     reliefs: list[Relief]
     sessions: list[MarketSession]
     may_add: bool
+    waiting: tuple[list[Tariff], list[Relief]] = ([], [])
+    me: int | None = None
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class TariffsPage:
 
     def rate(self, row: Tariff) -> str:
         """*Rp 13.000/m² per bulan*, with tax where there is one."""
-        return gettext(UNITS[row.basis]).partition(" × ")[0].format(rate=rate(row.gross_e4), quantity="")
+        return said_rate(row)
 
     def keys(self, row: lists.TariffRow) -> str:
         """*jenis Kios, lantai 2*: what a row names within the market."""
@@ -122,9 +122,11 @@ def tariffs(
 
 @router.post("/office/tariffs")
 def add_tariff(request: Request, session: SessionDep, by: Director, form: FormInput) -> Response:
-    """A new row for this market, by decision."""
+    """Propose a row for this market, or for all of the operator's, by decision."""
     found = market_of(session, by, form.values.get("market", ""))
-    typed = {k: v for k, v in form.values.items() if k not in ("market", "last_day")} | {"market_id": found.id}
+    typed = {k: v for k, v in form.values.items() if k not in ("market", "last_day", "scope")}
+    if form.values.get("scope", "") != "operator":
+        typed["market_id"] = found.id
     percent = typed.pop("tax_pct", "").strip()
     if percent:
         typed["tax_pct_e2"] = f"{percent}00" if percent.isascii() and percent.isdigit() else "-1"
@@ -134,8 +136,8 @@ def add_tariff(request: Request, session: SessionDep, by: Director, form: FormIn
         try:
             with session.begin_nested():
                 made = dues.add_tariff(session, found.operator_id, data, by=by)
-            told = say(N_("Tarif tersimpan, berlaku mulai {day}."), day=made.valid_from.isoformat())
-            return redirect(f"/office/tariffs?market={found.id}", told)
+            told = say(N_("Usul tarif tersimpan. Ia berlaku setelah orang kedua menyetujuinya."))
+            return redirect(f"/office/tariffs/{made.id}?market={found.id}", told)
         except NotFound:
             raise
         except MarketError as refusal:
@@ -153,8 +155,8 @@ def add_relief(request: Request, session: SessionDep, by: Director, form: FormIn
     if data is not None:
         try:
             with session.begin_nested():
-                made = dues.add_relief(session, found.operator_id, data, by=by)
-            told = say(N_("Keringanan tersimpan, berlaku mulai {day}."), day=made.valid_from.isoformat())
+                dues.add_relief(session, found.operator_id, data, by=by)
+            told = say(N_("Usul keringanan tersimpan. Ia berlaku setelah orang kedua menyetujuinya."))
             return redirect(f"/office/tariffs?market={found.id}", told)
         except NotFound:
             raise
@@ -235,6 +237,8 @@ def _tariffs(
         reliefs=lists.reliefs(session, found, asked),
         sessions=sessions,
         may_add=by.has(Role.director, operator_id=found.operator_id),
+        waiting=dues.proposed(session, found.operator_id, found.id),
+        me=by.user_id,
         values=values or {},
         errors=wrong,
     )

@@ -14,7 +14,7 @@ from market.calendar import service as calendar
 from market.dues import statements
 from market.dues.assessment import first_of_next_month, ranked, reliefs_ranked, weekday_bit
 from market.dues.gaps import gaps
-from market.dues.models import AccrualDay, AccrualMark, AccrualRun, ChargeType, Relief, Tariff
+from market.dues.models import AccrualDay, AccrualMark, AccrualRun, ChargeType, Relief, RuleState, Tariff
 from market.dues.sources import permit
 from market.ledger import service as ledger
 from market.vendors import service as vendors
@@ -257,13 +257,15 @@ class MarketRun:
 
 
 def rules_of(session: Session, market: Market) -> tuple[list[Tariff], list[Relief]]:
-    """Every tariff and relief that may touch a market, of any date."""
+    """Every approved tariff and relief that may touch a market, of any date. What is only proposed charges nothing."""
     tariffs = select(Tariff).where(
         col(Tariff.operator_id) == market.operator_id,
+        col(Tariff.state) == RuleState.APPROVED,
         or_(col(Tariff.market_id).is_(None), col(Tariff.market_id) == market.id),
     )
     reliefs = select(Relief).where(
         col(Relief.operator_id) == market.operator_id,
+        col(Relief.state) == RuleState.APPROVED,
         or_(col(Relief.market_id).is_(None), col(Relief.market_id) == market.id),
     )
     return list(session.execute(tariffs).scalars()), list(session.execute(reliefs).scalars())

@@ -68,6 +68,7 @@ class TariffIn(Keys):
     source_year: int | None = Field(default=None, ge=1990, le=2100)
     confirmed: bool = True
     note: str = Field(default="", max_length=300)
+    replaces: bool = Field(default=False, description="Ends the row with the same keys on valid_from, once approved")
 
     @property
     def net_e4(self) -> int:
@@ -81,6 +82,8 @@ class TariffIn(Keys):
     def _consistent(self) -> Self:
         if self.valid_until is not None and self.valid_until <= self.valid_from:
             raise ValueError(say(N_("Tanggal berakhir harus sesudah tanggal mulai.")))
+        if self.notice_date is not None and self.notice_date > self.valid_from:
+            raise ValueError(say(N_("Tarif diumumkan dulu, baru berlaku.")))
         if self.gross_e4 < self.net_e4:
             raise ValueError(say(N_("Tarif dengan pajak tidak boleh lebih kecil dari tarif sebelum pajak.")))
         most = LARGEST_AREA_RATE if self.basis.startswith("PER_M2") else LARGEST_RATE
@@ -152,6 +155,59 @@ class TariffOut(Keys):
     source_year: int | None
     confirmed: bool
     note: str
+    state: str
+    replaces_id: int | None
+    end_on: date | None
+
+
+class Decide(BaseModel):
+    """A second person's decision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approve: bool
+
+
+class EndPost(BaseModel):
+    """The first day on which a tariff would no longer count; or, without it, a decision on what another asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    valid_until: date | None = None
+    approve: bool | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.valid_until is None) == (self.approve is None):
+            raise ValueError(say(N_("Isi salah satu: tanggal akhir, atau keputusan.")))
+        return self
+
+
+class PlaceEffectOut(BaseModel):
+    """One place's month before and after, in rupiah."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    market_id: str
+    place_code: str
+    before: int
+    after: int
+    change: int
+
+
+class EffectOut(BaseModel):
+    """What a proposal changes in `month`, in rupiah before relief; seasonal vendors are counted, not summed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    month: date
+    vendors: int
+    places: int
+    seasonal: int
+    before: int
+    after: int
+    change: int
+    largest: list[PlaceEffectOut]
 
 
 class ReliefOut(BaseModel):
@@ -173,6 +229,7 @@ class ReliefOut(BaseModel):
     legal_basis: str
     reason: str
     confirmed: bool
+    state: str
 
 
 class ChargeOut(BaseModel):

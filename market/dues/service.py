@@ -6,18 +6,69 @@ from market.dues.bills import BillView, IssuedBill, NothingToPay, bill_view, clo
 from market.dues.by_permit import PermitFigures, by_permit
 from market.dues.charges import ChargeLine, LineGroup, UnpaidCharge, by_keys, grouped, unpaid
 from market.dues.documents import charge_name, charges_of, document_name
+from market.dues.effect import Effect, effect
 from market.dues.figures import DayFigures, ageing, day_figures
 from market.dues.lateness import Ageing, bucket, interest, months_late
 from market.dues.models import Basis, BillPurpose, BillStatus, ChargeKey, ChargeType
 from market.dues.preview import Preview, preview
+from market.dues.proposals import decide_end, decide_relief, decide_tariff, proposed
 from market.dues.settlements import SettledElsewhere, settle, unsettle
 from market.dues.tariffs import add_relief, add_tariff, end_tariff
 
 __all__ = [
-    "Accrued", "Ageing", "Apportionment", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
-    "ChargeType", "DayFigures", "DayNotReached", "IssuedBill", "LineGroup", "NothingToPay", "Owed", "Part", "PermitFigures", "Preview",
-    "Problem", "SettledElsewhere", "UnpaidCharge", "accrue", "accrue_permits", "add_relief", "add_tariff", "ageing",
-    "apportion", "bill_view", "bucket", "by_keys", "by_permit", "charge_name", "charges_of", "check_until", "close_bill", "day_figures",
-    "document_name", "end_tariff", "grouped", "interest", "make_bill", "months_late", "preview", "reopen", "rules_of",
-    "settle", "unpaid", "unsettle",
+    "Accrued",
+    "Ageing",
+    "Apportionment",
+    "Basis",
+    "BillPurpose",
+    "BillStatus",
+    "BillView",
+    "ChargeKey",
+    "ChargeLine",
+    "ChargeType",
+    "DayFigures",
+    "DayNotReached",
+    "Effect",
+    "IssuedBill",
+    "LineGroup",
+    "NothingToPay",
+    "Owed",
+    "Part",
+    "PermitFigures",
+    "Preview",
+    "Problem",
+    "SettledElsewhere",
+    "UnpaidCharge",
+    "accrue",
+    "accrue_permits",
+    "add_relief",
+    "add_tariff",
+    "ageing",
+    "apportion",
+    "bill_view",
+    "bucket",
+    "by_keys",
+    "by_permit",
+    "charge_name",
+    "charges_of",
+    "check_until",
+    "close_bill",
+    "day_figures",
+    "decide_end",
+    "decide_relief",
+    "decide_tariff",
+    "document_name",
+    "effect",
+    "end_tariff",
+    "grouped",
+    "interest",
+    "make_bill",
+    "months_late",
+    "preview",
+    "proposed",
+    "reopen",
+    "rules_of",
+    "settle",
+    "unpaid",
+    "unsettle",
 ]  # fmt: skip

@@ -1,4 +1,8 @@
-"""Saving tariffs and reliefs: what would be ambiguous, or would rewrite days already charged, is refused here."""
+"""Saving tariffs and reliefs: what would be ambiguous, or would rewrite days already charged, is refused here.
+
+What a person saves is a proposal: it charges nothing until another director approves it (proposals.py). The database
+holds both: a row written by a person begins as PROPOSED, and its author is never its approver.
+"""
 
 from datetime import date, timedelta
 from typing import Any
@@ -11,7 +15,7 @@ from market.auth.access import Principal, Role
 from market.dues.accrual import reopen
 from market.dues.assessment import KEYS, rank
 from market.dues.documents import charge_name
-from market.dues.models import Charge, Relief, Tariff
+from market.dues.models import Charge, Relief, RuleState, Tariff
 from market.dues.schemas import ReliefIn, TariffIn
 from market.dues.sources import permit, place
 from market.errors import Conflict, Invalid, NotFound
@@ -38,60 +42,85 @@ class NotOfOperator(Invalid):
 
 
 def add_tariff(session: Session, operator_id: str, data: TariffIn, *, by: Principal) -> Tariff:
-    """Save a tariff row; the next run charges what it makes due, back to `valid_from`.
+    """Propose a tariff row; once approved, the next run charges what it makes due, back to `valid_from`.
 
+    With `replaces` the row with the same keys that is in force on `valid_from` ends there, on approval.
     Raises OverlappingTariff, DaysAlreadyCharged, NotOfOperator, TypeNotOfRegime.
     """
     by.require(Role.director, operator_id=operator_id)
-    _one_at_a_time(session, operator_id)
+    one_at_a_time(session, operator_id)
     row = Tariff(
-        **data.model_dump(exclude={"rate", "gross"}),
+        **data.model_dump(exclude={"rate", "gross", "replaces"}),
         operator_id=operator_id, net_e4=data.net_e4, gross_e4=data.gross_e4, created_by=by.user_id,
+        state=RuleState.APPROVED if by.is_system else RuleState.PROPOSED,
     )  # fmt: skip
-    markets = _markets(session, operator_id, data.market_id)
+    markets = markets_of(session, operator_id, data.market_id)
     for market in markets:
         charge_name(market.fee_regime, row.charge_type)
-    same_keys = [getattr(Tariff, key).is_not_distinct_from(getattr(row, key)) for key in KEYS]
-    clash = session.execute(
-        select(Tariff).where(
-            col(Tariff.operator_id) == operator_id, col(Tariff.charge_type) == row.charge_type, *same_keys, *_meets(row)
-        )
-    ).scalars().first()  # fmt: skip
-    if clash is not None:
-        raise OverlappingTariff(
-            valid_from=clash.valid_from.isoformat(), legal_basis=clash.legal_basis,
-            fields={"valid_from": say(N_("Bertumpuk dengan tarif lain."))},
-        )  # fmt: skip
-    _refuse_charged_days(session, markets, row)
+    for clash in meeting(session, row):
+        replaced = data.replaces and clash.valid_from < row.valid_from and clash.state == RuleState.APPROVED
+        if not replaced:
+            raise overlapping(clash)
+        row.replaces_id = clash.id
+        refuse_lines_of(session, clash, row.valid_from)
+    refuse_charged_days(session, markets, row)
     session.add(row)
     session.flush()
-    reopen(session, [market.id for market in markets], row.valid_from, row.valid_until)
+    if row.state == RuleState.APPROVED:
+        in_force_from_now(session, row, markets)
     audit.record(
         session, by, "tariff.add", "tariff", str(row.id), market_id=row.market_id, after=data.model_dump(mode="json")
     )
     return row
 
 
+def in_force_from_now(session: Session, row: Tariff, markets: list[Market]) -> None:
+    """What an approved row sets in motion: the one it replaces ends, and days marked already are looked at again."""
+    if row.replaces_id is not None:
+        session.get_one(Tariff, row.replaces_id).valid_until = row.valid_from
+        session.flush()
+    reopen(session, [market.id for market in markets], row.valid_from, row.valid_until)
+
+
+def meeting(session: Session, row: Tariff) -> list[Tariff]:
+    """Other rows, proposed ones too, with the same keys that are in force on some day on which `row` is."""
+    same_keys = [getattr(Tariff, key).is_not_distinct_from(getattr(row, key)) for key in KEYS]
+    found = session.execute(
+        select(Tariff)
+        .where(
+            col(Tariff.operator_id) == row.operator_id, col(Tariff.charge_type) == row.charge_type,
+            col(Tariff.state) != RuleState.REFUSED, *same_keys, *_meets(row),
+        )
+        .order_by(col(Tariff.valid_from))
+    ).scalars()  # fmt: skip
+    return [other for other in found if other is not row and other.id != row.replaces_id]
+
+
+def overlapping(clash: Tariff) -> OverlappingTariff:
+    return OverlappingTariff(
+        valid_from=clash.valid_from.isoformat(), legal_basis=clash.legal_basis,
+        fields={"valid_from": say(N_("Bertumpuk dengan tarif lain."))},
+    )  # fmt: skip
+
+
 def end_tariff(session: Session, tariff_id: int, valid_until: date, *, by: Principal) -> Tariff:
-    """Let a tariff end; `valid_until` is the first day on which it no longer counts. Raises DaysAlreadyCharged."""
+    """Ask for a tariff to end; `valid_until` is the first day on which it no longer counts. Raises DaysAlreadyCharged.
+
+    The row ends once another director approves it (proposals.approve_end); the system's own acts end it at once.
+    """
     row = session.get(Tariff, tariff_id)
-    if row is None:
+    if row is None or row.state != RuleState.APPROVED:
         raise NoSuchTariff
     by.require(Role.director, operator_id=row.operator_id)
-    _one_at_a_time(session, row.operator_id)
-    if valid_until <= row.valid_from:
+    one_at_a_time(session, row.operator_id)
+    if valid_until <= row.valid_from or (row.valid_until is not None and valid_until > row.valid_until):
         raise Invalid(fields={"valid_until": say(N_("Tanggal berakhir harus sesudah tanggal mulai."))})
-    last = session.execute(
-        select(func.max(Charge.period_start)).where(
-            col(Charge.market_id).in_([m.id for m in _markets(session, row.operator_id, row.market_id)]),
-            col(Charge.period_start) >= valid_until,
-            col(Charge.tariff_id) == tariff_id,
-        )
-    ).scalar()
-    if last is not None:
-        raise _already(last)
+    refuse_lines_of(session, row, valid_until)
     before = row.valid_until
-    row.valid_until = valid_until
+    if by.is_system:
+        row.valid_until = valid_until
+    else:
+        row.end_on, row.end_by, row.end_decided_by = valid_until, by.user_id, None
     session.flush()
     audit.record(
         session, by, "tariff.end", "tariff", str(row.id), market_id=row.market_id,
@@ -100,16 +129,32 @@ def end_tariff(session: Session, tariff_id: int, valid_until: date, *, by: Princ
     return row
 
 
+def refuse_lines_of(session: Session, row: Tariff, first: date) -> None:
+    """Raises DaysAlreadyCharged where `row` has made lines for `first` or later: it cannot have ended before them."""
+    last = session.execute(
+        select(func.max(Charge.period_start)).where(
+            col(Charge.market_id).in_([m.id for m in markets_of(session, row.operator_id, row.market_id)]),
+            col(Charge.period_start) >= first,
+            col(Charge.tariff_id) == row.id,
+        )
+    ).scalar()
+    if last is not None:
+        raise _already(last)
+
+
 def add_relief(session: Session, operator_id: str, data: ReliefIn, *, by: Principal) -> Relief:
-    """Save a relief by decision. Raises DaysAlreadyCharged where its lines exist: those need a correction instead."""
+    """Propose a relief by decision. Raises DaysAlreadyCharged where its lines exist: those
+    lines are corrected by new revisions instead (corrections.py).
+    """
     by.require(Role.director, operator_id=operator_id)
-    _one_at_a_time(session, operator_id)
-    markets = _markets(session, operator_id, data.market_id)
+    one_at_a_time(session, operator_id)
+    markets = markets_of(session, operator_id, data.market_id)
     row = Relief(
         **data.model_dump(exclude={"percent_e2", "weekdays"}),
         operator_id=operator_id, pct_e2=data.percent_e2, weekdays=data.weekday_mask, created_by=by.user_id,
+        state=RuleState.APPROVED if by.is_system else RuleState.PROPOSED,
     )  # fmt: skip
-    _refuse_charged_days(session, markets, row)
+    refuse_charged_days(session, markets, row)
     session.add(row)
     session.flush()
     audit.record(
@@ -118,12 +163,12 @@ def add_relief(session: Session, operator_id: str, data: ReliefIn, *, by: Princi
     return row
 
 
-def _one_at_a_time(session: Session, operator_id: str) -> None:
+def one_at_a_time(session: Session, operator_id: str) -> None:
     # Two people saving overlapping rows at once would not see each other's: the second waits at this counter.
     ledger.take_numbers(session, f"@{operator_id}", "tariff-change", 1)
 
 
-def _markets(session: Session, operator_id: str, market_id: str | None) -> list[Market]:
+def markets_of(session: Session, operator_id: str, market_id: str | None) -> list[Market]:
     if market_id is not None:
         market = vendors.get_market(session, market_id)
         if market.operator_id != operator_id:
@@ -140,7 +185,7 @@ def _meets(row: Tariff) -> list[ColumnElement[bool]]:
     return [*meets, col(Tariff.valid_from) < row.valid_until] if row.valid_until is not None else meets
 
 
-def _refuse_charged_days(session: Session, markets: list[Market], row: Tariff | Relief) -> None:
+def refuse_charged_days(session: Session, markets: list[Market], row: Tariff | Relief) -> None:
     """Refuse a row that would have changed lines that exist: they are corrected by new rows, never by a late rule."""
     changed: list[ColumnElement[bool]] = [col(Charge.market_id).in_([market.id for market in markets])]
     if row.charge_type:
@@ -154,10 +199,12 @@ def _refuse_charged_days(session: Session, markets: list[Market], row: Tariff | 
             t.id
             for t in session.execute(
                 select(Tariff).where(
-                    col(Tariff.operator_id) == row.operator_id, col(Tariff.charge_type) == row.charge_type
+                    col(Tariff.operator_id) == row.operator_id,
+                    col(Tariff.charge_type) == row.charge_type,
+                    col(Tariff.state) == RuleState.APPROVED,
                 )
             ).scalars()
-            if rank(t) < rank(row)
+            if rank(t) < rank(row) or t.id == row.replaces_id
         ]
         changed += [col(Charge.period_start) >= row.valid_from, col(Charge.tariff_id).in_(less_specific)]
     last = session.execute(

@@ -196,6 +196,13 @@ def test_a_director_saves_a_relief_and_a_bad_one_comes_back(
             assert f'value="{wrong}"' in refused.text and refused.text.count(" checked") == 2
         assert kereneng.post("/office/reliefs", data=form | {"market": "SMR"}).status_code == 404
         assert kereneng.post("/office/reliefs", data=form).status_code == 303
+        waits = kereneng.get("/office/tariffs?market=KRN&place=B-1&day=2025-12-01").text
+        assert "B-1 membayar Rp\u00a086.325" in waits and "Menunggu orang kedua" in waits
+        decide = re.search(r"/office/reliefs/[0-9]+/decide", waits)
+        assert decide is not None
+        assert kereneng.post(decide[0], data={"act": "approve"}).status_code == 403  # their own
+        sign_in(kereneng, Role.director, operator_id="PERUMDA")
+        assert kereneng.post(decide[0], data={"act": "approve"}).status_code == 303
         page = kereneng.get("/office/tariffs?market=KRN&place=B-1&day=2025-12-01").text
         assert "B-1 membayar Rp\u00a082.162" in page  # rent 78.000, BOP 8.325 less 4.163
         assert "Senin, Kamis" in page and "SK 135/2020" in page
