@@ -2,6 +2,7 @@
 
 Each act may be repeated, late, wrong or cut off before its commit. A second account of what was taken is kept in plain
 Python, and compared with payments, receipts and the ledger. Every fifth act a QRIS payload is damaged: no damage may pass.
+Then a month of programs that are killed stands in month.py.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from market.payments import service as payments
 from market.payments.models import OutcomeKind
 from market.payments.notices import Notification
 from market.payments.rails import qris
+from tests import month
 from tests.payments import city
 
 PAYLOAD = (
@@ -139,21 +142,6 @@ class Simulation:
     def next_day(self) -> None:
         self.day += timedelta(days=1)
 
-    def damage(self) -> None:
-        """A payload with one character changed, dropped, doubled or swapped is never taken for a good one."""
-        whole = qris.with_amount(_with_crc(PAYLOAD), self.dice.randint(1, 10_000_000))
-        assert not qris.validate(whole)
-        at = self.dice.randrange(len(whole))
-        changed = self.dice.choice(
-            (
-                whole[:at] + chr(self.dice.randint(32, 126)) + whole[at + 1 :],
-                whole[:at] + whole[at + 1 :],
-                whole[:at] + whole[at] + whole[at:],
-                whole[: at - 1] + whole[at : at + 1] + whole[at - 1 : at] + whole[at + 1 :] if at else whole[1:],
-            )
-        )
-        assert changed == whole or qris.validate(changed), f"taken for good: {changed}"
-
     def compare(self) -> None:
         """The program's books against ours, and against themselves."""
         city.assert_clean(self.engine)
@@ -162,6 +150,24 @@ class Simulation:
                 text("SELECT (SELECT coalesce(sum(amount), 0) FROM payment), (SELECT count(*) FROM receipt)")
             ).one()
         assert (taken, receipts) == (self.books.taken, self.books.receipts)
+
+
+def damage(dice: random.Random) -> None:
+    """A payload with one character changed, dropped, doubled or swapped, its end lost, or made of nothing: never good."""
+    whole = qris.with_amount(_with_crc(PAYLOAD), dice.randint(1, 10_000_000))
+    at = dice.randrange(len(whole))
+    changed = dice.choice(
+        (
+            whole[:at] + chr(dice.randint(32, 126)) + whole[at + 1 :],
+            whole[:at] + whole[at + 1 :],
+            whole[:at] + whole[at] + whole[at:],
+            whole[: at - 1] + whole[at : at + 1] + whole[at - 1 : at] + whole[at + 1 :] if at else whole[1:],
+            whole[:at],
+            "".join(chr(dice.choice((dice.randint(32, 126), dice.randint(0, 0x2FFF)))) for _ in range(at)),
+            "".join(f"{dice.randrange(100):02d}{n:02d}" + "7" * n for n in dice.choices(range(12), k=at % 12)),
+        )
+    )
+    assert changed == whole or not qris.check(changed).valid or changed.strip() == whole, f"taken for good: {changed}"
 
 
 def _with_crc(payload: str) -> str:
@@ -181,7 +187,7 @@ def run(folder: Path, seed: int, seconds: float, acts: int | None = None) -> Boo
         simulation.act()
         n += 1
         if n % 5 == 0:
-            simulation.damage()
+            damage(simulation.dice)
         if n % 200 == 0:
             simulation.compare()
     simulation.compare()
@@ -192,14 +198,44 @@ def run(folder: Path, seed: int, seconds: float, acts: int | None = None) -> Boo
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="of paying in the month; 600 kills more than 200 times"
+    )
+    parser.add_argument("--payloads", type=int, default=100_000)
+    parser.add_argument("--vendors", type=int, default=None, help="2,000 from 300 seconds on, else 200")
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--kills", type=int, default=None, help="at least one for each three seconds")
     args = parser.parse_args()
+    sys.stdout.write(f"seed {args.seed}: again with `make soak SEED={args.seed} SECONDS={args.seconds:.0f}`\n")
+    dice = random.Random(args.seed)
+    for _ in range(args.payloads):
+        damage(dice)
+    sys.stdout.write(f"{args.payloads:,} random and damaged payloads: none taken for good\n")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        books = run(Path(folder), args.seed, args.seconds)
-    for name, count in sorted(books.acts.items()):
-        sys.stdout.write(f"  {name:<24} {count}\n")
-    sys.stdout.write(f"seed {args.seed}: {books.receipts} payments, Rp {books.taken:,} taken; everything ties\n")
+        books = run(Path(folder), args.seed, args.seconds / 10)
+    _print(books.acts)
+    sys.stdout.write(f"in one process: {books.receipts} payments, Rp {books.taken:,} taken; everything ties\n")
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        it = month.run(
+            Path(folder),
+            args.seed,
+            vendors=args.vendors or (2000 if args.seconds >= 300 else 200),
+            days=args.days,
+            kills=args.kills or int(args.seconds / 3) + 5,
+            seconds=args.seconds,
+        )
+    _print(it.acts)
+    _print(it.figures)
+    sys.stdout.write(
+        f"a month, killed {it.kills} times: providers took Rp {it.taken:,}; every rupiah is on a receipt, in credit or under review\n"
+    )
     return 0
+
+
+def _print(figures: Mapping[str, int]) -> None:
+    for name, count in sorted(figures.items()):
+        sys.stdout.write(f"  {name:<32} {count:>12,}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ class Market(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["again", "new id", "other content"]))
     def repeat(self, data: st.DataObject, how: str) -> None:
         """A message again: as it was, under a new id, or under its id with other words. Never a rupiah more."""
-        one, told = data.draw(st.sampled_from(self.sent[-3:]))
+        _, told = data.draw(st.sampled_from(self.sent[-3:]))
         again = replace(told, event_id=f"{told.event_id}+{self.next()}") if how == "new id" else told
         if how == "other content":
             again = replace(told, raw=told.raw + " ", amount=told.amount + 1)
