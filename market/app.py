@@ -40,6 +40,7 @@ from market.payments.card_attempts import checkout_hosts
 from market.pricing import api as pricing_api
 from market.pricing import office as pricing_office
 from market.pricing import pages as pricing_pages
+from market.pricing import watch_pages as pricing_watch
 from market.pricing.hot import HotPages
 from market.settings import Settings, get_settings
 from market.vendors import api as vendors_api
@@ -62,7 +63,7 @@ ROUTERS = (
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
     dues_api.router, dues_pages.router,
     payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
-    pricing_api.router, pricing_pages.router, pricing_office.router,
+    pricing_api.router, pricing_pages.router, pricing_office.router, pricing_watch.router,
     collection_api.router, collection_pages.router, collection_office.router, void_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router, desk_transfers.router,
     monitor_api.router, monitor_pages.router,
