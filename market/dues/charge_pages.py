@@ -70,6 +70,7 @@ class PlaceChargesPage:
     lines: list[dues.ChargeLine]
     next: str | None
     may_take: bool
+    may_correct: bool = False
 
     @property
     def current(self) -> Holder | None:
@@ -161,6 +162,7 @@ def place_charges(
         lines=lines[:LINES],
         next=str(lines[LINES - 1].key) if len(lines) > LINES else None,
         may_take=by.has(*CASHIERS, market_id=found.id),
+        may_correct=bool(permits) and by.has(Role.market_head, Role.director, market_id=found.id),
     )
     return render(request, "dues/place.html", page)
 

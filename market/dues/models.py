@@ -193,6 +193,8 @@ class Relief(SQLModel, table=True):
     valid_until: date | None = None
     legal_basis: str = Field(max_length=200)
     reason: str = Field(default="", max_length=300)
+    # Back-dated on purpose: on approval, lines that exist are corrected by new revisions.
+    corrects: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     confirmed: bool = True
     created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
     created_by: int | None = Field(default=None, sa_type=BigKey)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from market import clock
 from market.auth.access import Director, Principal, Role
 from market.database import SessionDep
-from market.dues import arrears, charge_pages, lists, proposal_pages
+from market.dues import arrears, charge_pages, correction_pages, lists, proposal_pages
 from market.dues import service as dues
 from market.dues.charge_pages import market_of
 from market.dues.documents import charge_name
@@ -33,6 +33,7 @@ from market.words import N_, say
 router = APIRouter(include_in_schema=False)
 router.include_router(charge_pages.router)
 router.include_router(proposal_pages.router)
+router.include_router(correction_pages.router)
 RELIEF_TYPED = ("charge_type", "place_kind", "valid_from", "legal_basis", "reason")
 RELIEF_FIELDS = {"percent_e2": "percent", "valid_until": "last_day", "permit_id": "place"}
 MONDAY = date(2024, 1, 1)
@@ -176,6 +177,8 @@ def _relief(
     typed["market_id"] = market.id
     if percent := values.get("percent", "").strip().removesuffix("%").strip():
         typed["percent_e2"] = int(percent) * 100 if percent.isascii() and percent.isdigit() and len(percent) < 4 else -1
+    if values.get("corrects") == "yes":
+        typed["corrects"] = True
     if weekdays:
         typed["weekdays"] = weekdays[:7]
     if last := _day_after(values.get("last_day", "")):

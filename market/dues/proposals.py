@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.access import Principal, Role
+from market.dues.corrections import relieve_again
 from market.dues.models import Relief, RuleState, Tariff
 from market.dues.tariffs import (
     NoSuchTariff,
@@ -66,9 +67,12 @@ def decide_relief(session: Session, relief_id: int, *, approve: bool, by: Princi
     if row is None:
         raise NoSuchRelief
     _open(session, row, approve, by)
-    if approve:
-        refuse_charged_days(session, markets_of(session, row.operator_id, row.market_id), row)
+    markets = markets_of(session, row.operator_id, row.market_id)
+    if approve and not row.corrects:
+        refuse_charged_days(session, markets, row)
     _decided(session, row, RuleState.APPROVED if approve else RuleState.REFUSED, by)
+    if approve and row.corrects:
+        relieve_again(session, row, markets, by=by)
     _record(session, by, "relief", row)
     return row
 

@@ -108,6 +108,9 @@ class ReliefIn(BaseModel):
     valid_until: date | None = Field(default=None, description="First day on which it no longer counts")
     legal_basis: Decision
     reason: str = Field(default="", max_length=300)
+    corrects: bool = Field(
+        default=False, description="Back-dated on purpose: lines that exist are corrected on approval"
+    )
     confirmed: bool = True
 
     @property
@@ -229,6 +232,7 @@ class ReliefOut(BaseModel):
     legal_basis: str
     reason: str
     confirmed: bool
+    corrects: bool
     state: str
 
 

@@ -154,7 +154,8 @@ def add_relief(session: Session, operator_id: str, data: ReliefIn, *, by: Princi
         operator_id=operator_id, pct_e2=data.percent_e2, weekdays=data.weekday_mask, created_by=by.user_id,
         state=RuleState.APPROVED if by.is_system else RuleState.PROPOSED,
     )  # fmt: skip
-    refuse_charged_days(session, markets, row)
+    if not data.corrects:
+        refuse_charged_days(session, markets, row)
     session.add(row)
     session.flush()
     audit.record(

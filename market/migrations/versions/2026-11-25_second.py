@@ -65,6 +65,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("market_id", "place_id", "charge_type", "month", name=op.f("pk_meter_reading")),
     )
     op.create_table(
+        "price_sheet_mapping",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("day_heading", sa.String(length=60), nullable=False),
+        sa.Column("price_heading", sa.String(length=60), nullable=False),
+        sa.Column("commodity_heading", sa.String(length=60), nullable=False),
+        sa.Column("unit_heading", sa.String(length=60), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_price_sheet_mapping")),
+    )
+    op.create_table(
+        "price_source",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("url", sa.String(length=500), nullable=False),
+        sa.Column("area_id", sa.String(length=16), nullable=False),
+        sa.Column("mapping", sa.String(length=40), nullable=False),
+        sa.Column("every_hours", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("next_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("etag", sa.String(length=200), nullable=False),
+        sa.Column("modified", sa.String(length=60), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("checked_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=12), nullable=False),
+        sa.Column("message", sa.String(length=300), nullable=False),
+        sa.Column("taken", sa.Integer(), nullable=False),
+        sa.Column("revised", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint("every_hours BETWEEN 1 AND 720", name=op.f("ck_price_source_every")),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_price_source_failures")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_price_source")),
+    )
+    op.create_table(
         "void_request",
         sa.Column("market_id", sa.String(length=8), nullable=False),
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -233,6 +267,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("roles", sa.String(length=120), server_default="", nullable=False))
 
     with op.batch_alter_table("relief", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("corrects", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
         batch_op.add_column(sa.Column("state", sa.String(length=10), server_default="APPROVED", nullable=False))
         batch_op.add_column(
             sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
@@ -260,18 +295,18 @@ def upgrade() -> None:
 
     # Check constraints, which autogenerate does not compare.
     with op.batch_alter_table("relief", schema=None) as batch_op:
-        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
         batch_op.create_check_constraint(
             op.f("ck_relief_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
         )
+        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
     with op.batch_alter_table("tariff", schema=None) as batch_op:
         batch_op.create_check_constraint(
             op.f("ck_tariff_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
         )
-        batch_op.create_check_constraint(op.f("ck_tariff_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
         batch_op.create_check_constraint(
             op.f("ck_tariff_second_person_end"), "end_decided_by IS NULL OR end_decided_by <> end_by"
         )
+        batch_op.create_check_constraint(op.f("ck_tariff_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
     # ### end Alembic commands ###
 
 
@@ -294,6 +329,7 @@ def downgrade() -> None:
         batch_op.drop_column("decided_at")
         batch_op.drop_column("decided_by")
         batch_op.drop_column("state")
+        batch_op.drop_column("corrects")
 
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.drop_column("roles")
@@ -324,6 +360,8 @@ def downgrade() -> None:
         )
 
     op.drop_table("void_request")
+    op.drop_table("price_source")
+    op.drop_table("price_sheet_mapping")
     op.drop_table("meter_reading")
     with op.batch_alter_table("login_code", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_code_vendor_id"))
