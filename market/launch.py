@@ -178,8 +178,9 @@ def _tour(port: int) -> str:
         return f"\nThe office is at {base}. Ctrl-C stops all of it."
     lines = [f"\nThe demo city is at {base} (sample data; its bank is at http://{HOST}:{port + 1})\n"]
     lines += [f"  {stop.command:<28} {base}{stop.path.format(code=code)}" for stop in tour.STOPS]
+    lines.append(f"\n  {'what went wrong, and where':<28} {base}/tour")
     lines += [f"\nLog in at {base}/login, password {tour.PASSWORD}, as one of:"]
-    lines += [f"  {person.username:<12} {person.role}" for person in tour.PEOPLE]
+    lines += [f"  {person.username:<12} {person.role}" for person in (*tour.PEOPLE, tour.VENDOR)]
     return "\n".join([*lines, "\nCtrl-C stops all of it."])
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from market.words import N_
 
 PAY_CODE = "tour_pay_code"  # name of the installation fact: clear text of one sample card's code
+# Names of installation facts that say where something that went wrong is to be seen; the demo writes them.
+LATE, SHORT, VOID, CARD = "tour_late", "tour_short", "tour_void", "tour_card"
 PASSWORD = "pasar-contoh-2026"  # noqa: S105 - of people who exist in sample data only; the demo refuses production
 
 
@@ -32,6 +34,7 @@ PEOPLE = (
     Person("kota", "Ni Ketut Contoh", "city_viewer"),
     Person("admin", "Admin Contoh", "admin"),
 )
+VENDOR = Person("pedagang", "Pedagang Contoh", "vendor")  # the owner of the sample card; made with the places
 
 
 @dataclass(frozen=True)
@@ -89,5 +92,66 @@ STOPS = (
         "/monitor",
         "kota",
         "watch as the mayor",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """Something that went wrong and what the market did. `path` may hold {fact}, the value of the installation fact."""
+
+    text: str
+    path: str
+    username: str
+    fact: str = ""
+
+
+MISHAPS = (
+    Mishap(
+        N_("Kas kemarin belum disetor ke bank. Umurnya tertulis, dan siapa yang memegangnya."),
+        "/office/deposits?market=KRN",
+        "bendahara",
+    ),
+    Mishap(
+        N_("Hitungan kas kurang Rp 5.000: selisihnya dicatat dengan alasan, bukan disembunyikan."),
+        "/office/closing?market=KRN&session=pagi&day={fact}",
+        "kepala",
+        SHORT,
+    ),
+    Mishap(
+        N_("QRIS dibayar setelah waktunya lewat, dan bank memberitahu dua kali: jadi titipan, sekali."),
+        "/office/trace/{fact}",
+        "auditor",
+        LATE,
+    ),
+    Mishap(
+        N_("QRIS dibayar dengan jumlah yang salah: ditahan sampai bendahara memutuskan."),
+        "/office/payments/reviews",
+        "bendahara",
+    ),
+    Mishap(
+        N_(
+            "Slip salah tempat dibatalkan dua orang sebelum kas diserahkan; yang diminta sesudahnya ditolak dan tercatat."
+        ),
+        "/office/voids?market=KRN",
+        "kepala",
+        VOID,
+    ),
+    Mishap(
+        N_("Harga salah ketik ditanya ulang saat dicatat, dan pasar itu belum menerbitkan harganya hari ini."),
+        "/office/prices?market=STR",
+        "kepala-str",
+    ),
+    Mishap(N_("Harga yang sudah terbit dikoreksi: angka lamanya tetap terbaca."), "/data", ""),
+    Mishap(
+        N_("Kartu hilang diganti: kode lama mati, titipan dan tagihannya tetap."),
+        "/office/vendors/{fact}",
+        "loket",
+        CARD,
+    ),
+    Mishap(
+        N_("Pasar yang direvitalisasi, sebelum dan sesudahnya, pada jarak yang sama dari Galungan."),
+        "/markets/SMR/progress",
+        "",
     ),
 )

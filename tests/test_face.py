@@ -169,6 +169,7 @@ class Shown:
     text: str = "Bukti ini tidak dikenal."
     next: str = "/office"
     username: str = ""
+    needs_code: bool = False
     refusal: str | None = "Nama pengguna atau kata sandi tidak cocok."
     password: str = "contoh"
     errors: dict[str, str] = field(default_factory=lambda: {"code": "Kode <b>ini</b> tidak dikenal."})
@@ -190,6 +191,7 @@ class Shown:
     people: list[Any] = field(
         default_factory=lambda: [SimpleNamespace(username="kepala", name="I Ketut Contoh", market_id="KRN")]
     )
+    mishaps: list[Any] = field(default_factory=lambda: [SimpleNamespace(text="a", href="/data", username="auditor")])
     stops: list[Any] = field(
         default_factory=lambda: [SimpleNamespace(title="a", text="b", href="/prices", verb="c", username="d")]
     )

@@ -57,16 +57,17 @@ def staff(session: Session) -> dict[str, Staff]:
     for city in MARKETS:
         code = city.code.lower()
         own = "" if city.code == "KRN" else f"-{code}"
-        collector = _principal(session, f"petugas{own}")
-        night = _principal(session, NIGHT.username) if city.code == "KRN" else collector
+        collector = principal(session, f"petugas{own}")
+        night = principal(session, NIGHT.username) if city.code == "KRN" else collector
         found[city.code] = Staff(
             {opening.code: night if opening.code == "malam" else collector for opening in city.sessions},
-            _principal(session, f"kepala{own}"),
-            _principal(session, "bendahara" if city.operator == PERUMDA else f"bendahara-{code}"),
-            _principal(session, f"harga{own}"),
+            principal(session, f"kepala{own}"),
+            principal(session, "bendahara" if city.operator == PERUMDA else f"bendahara-{code}"),
+            principal(session, f"harga{own}"),
         )
     return found
 
 
-def _principal(session: Session, username: str) -> Principal:
+def principal(session: Session, username: str) -> Principal:
+    """A sample person, to act as."""
     return auth.principal_for(session, auth.find_user(session, username))

@@ -20,6 +20,7 @@ SOURCE = "contoh"  # the national line's: invented, and never under the name of 
 SURVEYED = time(9, 5)
 PUBLISHED = time(10, 40)
 LATE_MARKET = "STR"  # its newest morning waits for the market head
+MISTYPED = "cabai-rawit-merah"  # at LATE_MARKET, this morning
 CORRECTED = ("KRN", "cabai-merah-keriting", 3)
 
 
@@ -87,12 +88,32 @@ def _waiting_sheet(
         for slot, price in enumerate(q.prices, 1)
     ]
     with clock.freeze(min(now, datetime.combine(today, SURVEYED, zone))):
+        rows = _mistyped(session, rows, today, staff)
         try:
             with session.begin_nested():
                 pricing.record_quotes(session, LATE_MARKET, today, rows, by=staff.surveyor)
                 pricing.submit(session, LATE_MARKET, today, by=staff.surveyor)
         except MarketError:
             return  # somebody has written, approved or published it meanwhile
+
+
+def _mistyped(session: Session, rows: list[QuoteInput], today: date, staff: Staff) -> list[QuoteInput]:
+    """One price with a nought too many: refused as it is typed, then put right with a word about it."""
+    n = next((n for n, row in enumerate(rows) if row.commodity_id == MISTYPED and row.price), None)
+    if n is None:
+        return rows
+    right = rows[n]
+    assert right.price is not None
+    wrong = right.price * 10
+    try:
+        with session.begin_nested():
+            pricing.record_quotes(
+                session, LATE_MARKET, today, [right._replace(price=wrong, reason="")], by=staff.surveyor
+            )
+    except MarketError:
+        typed = f"Tadi terketik {wrong}; ditanya ulang sebelum tersimpan, lalu dibetulkan (contoh)"
+        return [*rows[:n], right._replace(reason=typed), *rows[n + 1 :]]
+    return rows
 
 
 def _correction(session: Session, people: dict[str, Staff], last: date) -> None:

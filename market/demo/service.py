@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from market import clock, installation
 from market.auth import service as auth
 from market.collection import service as collection
-from market.demo import people, publishing, settling
+from market.demo import mishaps, people, publishing, settling
 from market.demo.city import MARKETS
 from market.demo.prices import FIRST_DAY
 from market.demo.reviews import leave_a_question
@@ -65,13 +65,14 @@ def run(
         staff = people.staff(session)
         say("check-ins and charges")
         for city in MARKETS:
-            check_in_seasonal(session, city, seed=seed, since=since, now=now)
+            check_in_seasonal(session, city, seed=seed, since=_since(city.code, since, days, fresh), now=now)
         accrued = dues.accrue(session)
-        span = Span(since, now, clock.local(born).date())
         tour_vendor = auth.find_user(session, settling.VENDOR_USER).vendor_id
         payments = 0
         for city in MARKETS:
             say(f"payments in {city.name}")
+            began = _since(city.code, since, days, fresh)
+            span = Span(began, now, clock.local(born).date(), settling.days_of(city.code, days))
             play = MarketPlay(session, city, staff[city.code], span, seed=seed, tour_vendor=tour_vendor)
             play.play()
             payments += play.payments
@@ -81,8 +82,15 @@ def run(
         publishing.publish(session, staff, seed=seed, since=None if fresh else since, now=now, first_day=first_price)
         if fresh:
             leave_a_question(session, tour_vendor=tour_vendor, now=now)
+            mishaps.late_payment(session, not_vendor=tour_vendor, now=now)
+            mishaps.lost_card(session, not_vendor=tour_vendor, clerk=people.principal(session, "loket"), now=now)
         installation.put(session, UNTIL, now.isoformat())
     return Outcome("loaded" if fresh else "caught_up", now, accrued.created, payments)
+
+
+def _since(market_id: str, since: datetime, days: int, fresh: bool) -> datetime:
+    """From when a market's money is played: the rebuilt one's record is longer than the others'."""
+    return since - timedelta(days=settling.days_of(market_id, days) - days) if fresh else since
 
 
 def _found(session: Session, seed: int, days: int, now: datetime) -> None:

@@ -17,7 +17,7 @@ from market.demo.names import invented_nik, invented_phone, names, trading_name
 from market.dues import service as dues
 from market.dues.schemas import ReliefIn, TariffIn
 from market.pricing import service as pricing
-from market.tour import PASSWORD, PAY_CODE
+from market.tour import PASSWORD, PAY_CODE, VENDOR
 from market.vendors import service as vendors
 from market.vendors.models import CodeKind, FeeRegime, PlaceKind, VendorKind, VendorType
 from market.vendors.permits import NewPermit
@@ -27,8 +27,15 @@ LONGER = 130  # days more for the few whose debts are old
 OLD_DEBTS = 0.05
 TOUR_PLACE = "A-12"
 SOCIAL_PLACE = "A-34"
-VENDOR_USER = "pedagang"
-REBUILT, REBUILT_AGO = "SMR", 40  # its page of progress says since when it can be compared
+VENDOR_USER = VENDOR.username
+REBUILT, REBUILT_AGO = "SMR", 40
+RECORD = 210 + REBUILT_AGO + 1  # days of charges of the rebuilt market: one cycle before its works can be compared
+NEWCOMERS = 0.14  # of its places were let after the works only
+
+
+def days_of(market_id: str, days: int) -> int:
+    """Days of charges in a market of the demo; a short city (tests) stays short."""
+    return RECORD if market_id == REBUILT and days >= REBUILT_AGO else days
 
 
 @dataclass
@@ -64,7 +71,7 @@ def build(session: Session, *, seed: int, today: date, days: int) -> None:
     pairs = names(random)
     number = iter(range(1, 1_000_000))
     for city in MARKETS:
-        _settle(session, city, random, pairs, number, today, days)
+        _settle(session, city, random, pairs, number, today, days_of(city.code, days))
     session.flush()
 
 
@@ -146,6 +153,8 @@ def _lets(
                 old = random.random() < OLD_DEBTS and not kept
                 since = today - timedelta(days=random.randint(days + LONGER + 20, 2_400))
                 billed = today - timedelta(days=days + LONGER if old else days)
+                if days == RECORD and city.code == REBUILT and random.random() < NEWCOMERS:
+                    since = billed = today - timedelta(days=REBUILT_AGO - n % 10)
                 if before is not None and not kept and random.random() < 0.12:
                     let = Let(
                         place,
@@ -194,7 +203,7 @@ def _mark_the_tour(
     at = {let.place: n for n, let in enumerate(lets) if let.session_code == "pagi"}
     tour = vendor_ids[lets[at[TOUR_PLACE]].vendor]
     installation.put(session, PAY_CODE, codes[CodeKind.vendor, "KRN", tour])
-    auth.add_user(session, VENDOR_USER, name="Pedagang Contoh", password=PASSWORD, by=SYSTEM, vendor_id=tour)
+    auth.add_user(session, VENDOR_USER, name=VENDOR.name, password=PASSWORD, by=SYSTEM, vendor_id=tour)
     auth.grant(session, VENDOR_USER, Role.vendor, by=SYSTEM, operator_id=PERUMDA)
     social = lets[at[SOCIAL_PLACE]]
     relief = ReliefIn(

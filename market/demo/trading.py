@@ -19,8 +19,10 @@ from market.auth.access import SYSTEM
 from market.calendar import service as calendar
 from market.collection import service as collection
 from market.collection.models import DayClose, Handover, HandoverState, Round, Slip
+from market.demo import mishaps
 from market.demo.city import City
 from market.demo.habits import Habit, Payer, comes, moment
+from market.demo.messages import heard
 from market.demo.people import Staff
 from market.dues import service as dues
 from market.dues.models import ChargeKey
@@ -68,6 +70,7 @@ class Span:
     since: datetime
     now: datetime
     born: date
+    record: int = 90  # days of charges this market has
 
 
 class MarketPlay:
@@ -87,9 +90,19 @@ class MarketPlay:
         self.payments = 0
         first, last = self._day(span.since), self._day(span.now)
         self.calendar = calendar.days_of(session, city.code, self.market.opening_rule, first, last + timedelta(days=10))
+        # The days on which something goes wrong on purpose: open ones, closed long enough ago or just before the close.
+        self.short_day = self._open_before(span.born, 4)
+        self.void_day = self._open_before(span.born, 1)
 
     def _day(self, instant: datetime) -> date:
         return clock.local(instant, self.market.timezone).date()
+
+    def _open_before(self, day: date, ago: int) -> date | None:
+        """The newest open day at least `ago` days before `day`, in the market where things go wrong."""
+        if self.city.code != mishaps.MARKET:
+            return None
+        days = (day - timedelta(days=n) for n in range(ago, ago + 5))
+        return next((d for d in days if self._day(self.span.since) <= d and self.calendar.is_open(d)), None)
 
     def _stalls(self, tour_vendor: int | None) -> dict[str, list[Stall]]:
         lines: dict[tuple[str, int], list[Debt]] = defaultdict(list)
@@ -97,7 +110,7 @@ class MarketPlay:
             lines[line.session_code, line.vendor_id].append(Debt(line.key, line.remaining, line.place_code))
         stalls: dict[str, list[Stall]] = defaultdict(list)
         for (session_code, vendor_id), debts in sorted(lines.items()):
-            old = debts[0].key.period_start < self.span.born - timedelta(days=OLD)
+            old = debts[0].key.period_start < self.span.born - timedelta(days=self.span.record + OLD - 90)
             payer = Payer.of(self.seed, vendor_id, old_debts=old, rounds=self.city.code == "KRN")
             if vendor_id == tour_vendor:
                 payer = Payer(Habit.tour, 0.0, 0, 0)
@@ -169,6 +182,7 @@ class MarketPlay:
         """The session's payments, and the slips of those a collector took, in a round of that day."""
         written = payments.record_many(self.session, drafts)
         self.payments += len(written)
+        heard(self.session, drafts, written)
         taken = [(d, w) for d, w in zip(drafts, written, strict=True) if d.method is Method.TUNAI]
         if not taken:
             return
@@ -204,8 +218,13 @@ class MarketPlay:
         with clock.freeze(over):
             for round_id, handover_id, _ in waiting:
                 if handover_id is None:
+                    wrong = day == self.void_day and session_code == "pagi"
+                    if wrong:
+                        mishaps.void_a_slip(self.session, market_id, round_id, by=by, head=self.people.head)
                     counted = collection.takings(self.session, market_id, round_id)
                     collection.hand_over(self.session, market_id, round_id, counted=counted, by=by)
+                    if wrong:
+                        mishaps.void_too_late(self.session, market_id, round_id, by=by)
         verified = over + timedelta(minutes=25)
         if verified > self.span.now:
             return
@@ -229,9 +248,13 @@ class MarketPlay:
     def _verify(self, handover: Handover) -> None:
         dice = Random(f"{self.seed}/variance/{handover.market_id}/{handover.id}")
         short = 2_000 if handover.expected > 50_000 and dice.random() < 0.012 else 0
+        why = "Kurang kembalian, dicatat sebagai selisih (contoh)" if short else ""
+        if handover.business_day == self.short_day and handover.session_code == "pagi" and handover.expected > 50_000:
+            short, why = mishaps.SHORT, mishaps.SHORT_WHY
+            mishaps.remember_short(self.session, handover.business_day)
         collection.verify(
             self.session, handover.market_id, handover.id, received=handover.expected - short,
-            reason="Kurang kembalian, dicatat sebagai selisih (contoh)" if short else "", by=self.people.head,
+            reason=why, by=self.people.head,
         )  # fmt: skip
 
     def _bank(self, day: date) -> None:

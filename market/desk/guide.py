@@ -31,10 +31,20 @@ class TourStop:
 
 
 @dataclass(frozen=True)
+class TourMishap:
+    """Something that went wrong, where it is to be seen, and as whom."""
+
+    text: str
+    href: str
+    username: str
+
+
+@dataclass(frozen=True)
 class TourPage:
     """What templates/tour.html shows."""
 
     stops: list[TourStop]
+    mishaps: list[TourMishap]
     people: list[tour.Person]
     password: str
 
@@ -47,7 +57,7 @@ def tour_page(request: Request, session: SessionDep, by: Anyone) -> Response:
         TourStop(gettext(s.title), gettext(s.text), s.path.format(code=code), gettext(s.verb), s.username)
         for s in tour.STOPS
     ]
-    return render(request, "tour.html", TourPage(stops, list(tour.PEOPLE), tour.PASSWORD))
+    return render(request, "tour.html", TourPage(stops, mishaps(session), [*tour.PEOPLE, tour.VENDOR], tour.PASSWORD))
 
 
 @router.get("/design")
@@ -63,15 +73,28 @@ def enter(request: Request, session: SessionDep, by: Anyone, form: FormInput) ->
     """Sign in as a sample person, without a password."""
     _only_for_samples(session)
     wanted = form.values.get("username", "")
-    if wanted not in {p.username for p in tour.PEOPLE}:
+    gone_wrong = mishaps(session)
+    if wanted not in {p.username for p in (*tour.PEOPLE, tour.VENDOR)} | {m.username for m in gone_wrong if m.username}:
         raise NotFound
     if token := request.cookies.get(COOKIE):
         auth.close_session(session, token)
     user = auth.find_user(session, wanted)
-    target = form.values.get("next", "/office")
-    safe = target if target in {s.path for s in tour.STOPS} else "/office"
+    target = form.values.get("next", "")
+    known = {s.path for s in tour.STOPS} | {m.href for m in gone_wrong}
+    home = "/vendor" if wanted == tour.VENDOR.username else "/office"
+    safe = target if target in known else home
     agent = request.headers.get("user-agent", "")
     return signed_in(RedirectResponse(safe, 303), auth.open_session(session, user, agent=agent))
+
+
+def mishaps(session: SessionDep) -> list[TourMishap]:
+    """What went wrong in this city; one whose place the demo did not write down is left out."""
+    found = []
+    for m in tour.MISHAPS:
+        fact = installation.get(session, m.fact) if m.fact else ""
+        if fact is not None:
+            found.append(TourMishap(gettext(m.text), m.path.format(fact=fact), m.username))
+    return found
 
 
 def _only_for_samples(session: SessionDep) -> None:

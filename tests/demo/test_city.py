@@ -6,14 +6,20 @@ from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from market import cli, clock, installation
+from market import cli, clock, installation, tour
+from market.app import create_app
+from market.collection import service as collection
 from market.database import make_engine, session_scope
 from market.demo import service as demo
+from market.desk import guide
 from market.dues import service as dues
 from market.ledger.verification import verify
+from market.payments import service as payments
+from market.payments.evidence import evidence
 from market.tour import PAY_CODE, PEOPLE
 from market.vendors import service as vendors
 from tests.conftest import BOTH, _create_database, build
@@ -101,6 +107,67 @@ def test_a_social_partner_is_an_institution_whose_subsidy_is_visible(city: Engin
         assert gross == relieved > 0
         assert settled == 0
         assert count(session, f"SELECT count(*) FROM personal WHERE vendor_id = {partners[0][0]}") == 0
+
+
+def test_one_of_everything_that_goes_wrong(city: Engine) -> None:
+    with clock.freeze(NOW), session_scope(city, write=False) as session:
+        late = payments.receipt(session, installation.get(session, tour.LATE) or "")
+        assert late is not None and late.credited == late.amount, "paid after its time: prepaid balance, not the bill"
+        heard = evidence(session, "KRN", late.payment_id).heard
+        assert [h.outcome for h in heard] == ["credited", "duplicate"]
+        voided = payments.receipt(session, installation.get(session, tour.VOID) or "")
+        assert voided is not None and not voided.genuine
+        assert {r.state for r in collection.void_requests(session, "KRN")} == {"approved", "refused"}
+        short = installation.get(session, tour.SHORT)
+        rows = session.execute(
+            text("SELECT received - expected, reason FROM handover WHERE market_id = 'KRN' AND business_day = :day"),
+            {"day": short},
+        ).all()
+        assert any(difference == -5_000 and "5.000" in reason for difference, reason in rows)
+        card = installation.get(session, tour.CARD)
+        cards = session.execute(
+            text("SELECT revoked_at IS NULL FROM pay_code WHERE kind = 'vendor' AND market_id = 'KRN' AND ref = :ref"),
+            {"ref": int(card or 0)},
+        ).scalars()
+        assert sorted(bool(live) for live in cards) == [False, True]
+        typed = (
+            "SELECT count(*) FROM quote WHERE market_id = 'STR' AND day = '2026-11-24' AND reason LIKE 'Tadi terketik%'"
+        )
+        assert count(session, typed) == 1
+        assert count(session, "SELECT count(*) FROM publication WHERE market_id = 'STR' AND day = '2026-11-24'") == 0
+        assert count(session, "SELECT count(*) FROM price_correction") == 1
+        waiting = "SELECT count(*) FROM handover h LEFT JOIN deposit_item i ON i.market_id = h.market_id AND i.handover_id = h.id "
+        assert count(session, waiting + "WHERE i.deposit_id IS NULL") > 0
+        # Every cashless payment has the message that brought it, and some were told twice.
+        silent = "SELECT count(*) FROM payment p LEFT JOIN inbox i ON i.payment_id = p.id WHERE p.provider <> 'cash' AND i.id IS NULL"
+        assert count(session, silent) == 0
+        assert count(session, "SELECT count(*) FROM inbox WHERE outcome = 'duplicate'") > 1
+
+
+def test_every_mishap_of_the_tour_can_be_seen(city: Engine) -> None:
+    with clock.freeze(NOW), TestClient(create_app(engine=city)) as client:
+        client.headers["sec-fetch-site"] = "same-origin"
+        page = client.get("/tour").text
+        assert page.count('name="next"') >= 10
+        for path, username in _mishaps(city):
+            if username:
+                entered = client.post("/tour/enter", data={"username": username, "next": path}, follow_redirects=False)
+                assert (entered.status_code, entered.headers["location"]) == (303, path)
+            assert client.get(path).status_code == 200, path
+        assert (
+            client.post("/tour/enter", data={"username": "pedagang"}, follow_redirects=False).headers["location"]
+            == "/vendor"
+        )
+        assert client.get("/vendor").status_code == 200
+        for bad in ({"username": "root"}, {"username": ""}, {}):
+            assert client.post("/tour/enter", data=bad).status_code == 404
+        elsewhere = {"username": "kepala", "next": "https://example.org/"}
+        assert client.post("/tour/enter", data=elsewhere, follow_redirects=False).headers["location"] == "/office"
+
+
+def _mishaps(city: Engine) -> list[tuple[str, str]]:
+    with session_scope(city, write=False) as session:
+        return [(m.href, m.username) for m in guide.mishaps(session)]
 
 
 def test_a_later_start_catches_up_and_a_second_one_adds_nothing(city: Engine) -> None:
