@@ -7,7 +7,8 @@ from sqlmodel import Session
 from market import audit
 from market.dues import service as dues
 from market.jobs import delivery as delivery
-from market.jobs.service import Payload, handler
+from market.jobs.service import Opener, Payload, caller, handler
+from market.pricing.importing import sources
 from market.vendors import applications, permit_life
 from market.vendors import entering as entering
 
@@ -29,3 +30,9 @@ def end_what_ended(session: Session, payload: Payload) -> None:
     """Offers past their last day lapse; permits past theirs are closed as expired or revoked."""
     applications.lapse_offers(session)
     permit_life.close_ended(session)
+
+
+@caller("prices.sources", every=timedelta(minutes=15))
+def ask_price_sources(open_session: Opener, payload: Payload) -> None:
+    """Ask the price sources that are due."""
+    sources.run_due(open_session)

@@ -278,3 +278,45 @@ class Quote(SQLModel, table=True):
     entered_by: int | None = Field(default=None, sa_type=BigKey)
     entered_at: datetime = Field(sa_type=UTCDateTime)
     checked_by: int | None = Field(default=None, sa_type=BigKey)
+
+
+class SheetMapping(SQLModel, table=True):
+    """Which headings of somebody's sheet are the day, the price and the commodity. Headings stand as they are typed."""
+
+    __tablename__ = "price_sheet_mapping"
+
+    name: str = Field(primary_key=True, max_length=40)
+    day: str = Field(max_length=60, sa_column_kwargs={"name": "day_heading"})
+    price: str = Field(max_length=60, sa_column_kwargs={"name": "price_heading"})
+    commodity: str = Field(max_length=60, sa_column_kwargs={"name": "commodity_heading"})
+    unit: str = Field(default="", max_length=60, sa_column_kwargs={"name": "unit_heading"})
+    source: str = Field(default="other", max_length=16)
+    user_id: int | None = Field(default=None, sa_type=BigKey)
+
+
+class PriceSource(SQLModel, table=True):
+    """A file that is asked for by itself, and how the last asking went. `etag` and `modified` are the server's own words."""
+
+    __tablename__ = "price_source"
+    __table_args__ = (
+        CheckConstraint("every_hours BETWEEN 1 AND 720", name="every"),
+        CheckConstraint("failures >= 0", name="failures"),
+    )
+
+    name: str = Field(primary_key=True, max_length=40)
+    url: str = Field(max_length=500)
+    area_id: str = Field(default="", max_length=16)
+    mapping: str = Field(default="", max_length=40)
+    every_hours: int = 24
+    active: bool = True
+    next_at: datetime = Field(sa_type=UTCDateTime)
+    etag: str = Field(default="", max_length=200)
+    modified: str = Field(default="", max_length=60)
+    failures: int = 0
+    checked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    outcome: str = Field(default="", max_length=12)
+    message: str = Field(default="", max_length=300)
+    taken: int = 0
+    revised: int = 0
+    refused: int = 0
+    user_id: int | None = Field(default=None, sa_type=BigKey)

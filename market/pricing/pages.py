@@ -17,6 +17,7 @@ from market.pricing.caching import page, reader
 from market.pricing.city import City, city
 from market.pricing.feeds import router as feeds
 from market.pricing.importing.pages import router as importing
+from market.pricing.importing.source_pages import router as sources_router
 from market.pricing.models import PriceStatus
 from market.pricing.reading import BoardRow, Correction
 from market.pricing.shoppers import router as shoppers
@@ -26,6 +27,7 @@ router = APIRouter(include_in_schema=False)
 router.include_router(feeds)
 router.include_router(importing)
 router.include_router(shoppers)
+router.include_router(sources_router)
 Words = Annotated[str, Query(max_length=80)]
 Day = Annotated[date | None, Query(alias="date")]
 

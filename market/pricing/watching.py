@@ -4,7 +4,7 @@ Everything but the doubted quotes is made of published figures. A doubted quote 
 caller says for which markets it may be seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -116,7 +116,7 @@ def _missing(session: Session, today: date, market_ids: Sequence[str]) -> list[M
     return [Missing(m, newest.get(m)) for m in late]
 
 
-def _outliers(session: Session, since: dict[str, object]) -> list[Watched]:
+def _outliers(session: Session, since: Mapping[str, Any]) -> list[Watched]:
     rows = session.execute(_DOUBTED, since)
     return [
         Watched(area, item, name, name_en, day_of(day), price, last or price, _pct(price, last or price), flag)

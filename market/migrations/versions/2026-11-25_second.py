@@ -295,10 +295,10 @@ def upgrade() -> None:
 
     # Check constraints, which autogenerate does not compare.
     with op.batch_alter_table("relief", schema=None) as batch_op:
+        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
         batch_op.create_check_constraint(
             op.f("ck_relief_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
         )
-        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
     with op.batch_alter_table("tariff", schema=None) as batch_op:
         batch_op.create_check_constraint(
             op.f("ck_tariff_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"

@@ -11,6 +11,7 @@ from market.auth.access import Clerk, Principal, Role
 from market.database import SessionDep
 from market.errors import Invalid, MarketError
 from market.pricing import catalogue
+from market.pricing.importing import mappings
 from market.pricing.importing.service import run_import
 from market.pricing.models import Area, AreaKind
 from market.web.forms import FormData, FormInput, problems
@@ -31,6 +32,7 @@ class ImportPage:
     """templates/pricing/import.html. `result` is what run_import returned, if a file was read."""
 
     areas: list[tuple[str, str]]
+    mappings: list[tuple[str, str]]
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     result: dict[str, Any] | None = None
@@ -41,7 +43,7 @@ class ImportPage:
 @router.get("/import")
 def import_form(request: Request, session: SessionDep, by: Clerk) -> Response:
     """The form."""
-    return render(request, "pricing/import.html", ImportPage(_areas(session, by)))
+    return render(request, "pricing/import.html", ImportPage(_areas(session, by), _mappings(session)))
 
 
 @router.post("/import")
@@ -51,10 +53,12 @@ def import_file(request: Request, session: SessionDep, by: Clerk, form: FormInpu
         with session.begin_nested():
             name, result = _read(session, form, by)
     except MarketError as error:
-        page = ImportPage(_areas(session, by), form.values, problems(error))
+        page = ImportPage(_areas(session, by), _mappings(session), form.values, problems(error))
         return render(request, "pricing/import.html", page, error.status)
     return render(
-        request, "pricing/import.html", ImportPage(_areas(session, by), form.values, result=result, file_name=name)
+        request,
+        "pricing/import.html",
+        ImportPage(_areas(session, by), _mappings(session), form.values, result=result, file_name=name),
     )
 
 
@@ -67,6 +71,7 @@ def _read(session: Session, form: FormData, by: Principal) -> tuple[str, dict[st
     if market and market not in dict(_areas(session, by)):
         raise catalogue.UnknownArea(area=market[:16], fields={"market": say(N_("Pilih dari daftar."))})
     order = form.values.get("dates")
+    mapping = form.values.get("mapping", "")
     result = run_import(
         session,
         content,
@@ -75,8 +80,13 @@ def _read(session: Session, form: FormData, by: Principal) -> tuple[str, dict[st
         by=by,
         dry_run=form.values.get("act") != TAKE,
         order="dmy" if order == "dmy" else "mdy" if order == "mdy" else None,
+        mapping=mappings.shape_of(session, mapping) if mapping else None,
     )
     return file.filename[:120], result
+
+
+def _mappings(session: Session) -> list[tuple[str, str]]:
+    return [(m.name, m.name) for m in mappings.mappings(session)]
 
 
 def _areas(session: Session, by: Principal) -> list[tuple[str, str]]:

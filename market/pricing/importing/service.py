@@ -17,7 +17,7 @@ from market.pricing import catalogue
 from market.pricing.catalogue import AreaRow, UnknownArea
 from market.pricing.importing.commodities import Known, Named
 from market.pricing.importing.days import Order
-from market.pricing.importing.reading import Reading
+from market.pricing.importing.reading import Reading, Shape
 from market.pricing.importing.reasons import SENTENCES, Flag, RegionNeeded
 from market.pricing.importing.regions import Region, region_coded
 from market.pricing.importing.repeats import twins_on_record
@@ -40,15 +40,16 @@ def run_import(
     name: str = "",
     dry_run: bool = False,
     order: Order | None = None,
+    mapping: Shape | None = None,
 ) -> dict[str, Any]:
     """Import one file. A file of one region goes to the series of `market`; a file of many to each region's own.
 
     Returns `format, title, source, read, taken, unchanged, revised, refused, reasons, flags, series, refused_cells,
     unread_columns, dry_run`; read = taken + unchanged + revised + refused. A dry run leaves nothing behind. Raises FileRefused,
-    UnknownArea.
+    UnknownArea. A saved `mapping` is tried before every shape we know by sight.
     """
     with _collector_resting():
-        return _import(session, source, market=market, by=by, name=name, dry_run=dry_run, order=order)
+        return _import(session, source, market=market, by=by, name=name, dry_run=dry_run, order=order, mapping=mapping)
 
 
 @contextmanager
@@ -72,8 +73,9 @@ def _import(
     name: str,
     dry_run: bool,
     order: Order | None,
+    mapping: Shape | None,
 ) -> dict[str, Any]:
-    found = recognise(source, name)
+    found = recognise(source, name, mapping)
     if not found.shape.many_regions and not market:
         raise RegionNeeded
     attempt = session.begin_nested()

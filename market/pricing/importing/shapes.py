@@ -23,7 +23,7 @@ _WITHOUT_PRICES: tuple[tuple[str, Callable[[list[Row]], int | None]], ...] = (
 )
 
 
-def recognise(source: Path | bytes, name: str = "") -> Found:
+def recognise(source: Path | bytes, name: str = "", mapping: Shape | None = None) -> Found:
     """Open a file and say which shape it has. Raises a FileRefused that names what was seen instead."""
     book = open_book(source, name)
     if book.kind == "json":
@@ -34,7 +34,7 @@ def recognise(source: Path | bytes, name: str = "") -> Found:
     filled = [(sheet, head) for sheet, head in heads if any(plain(c) for row in head for c in row)]
     if not filled:
         raise FileEmpty
-    for shape in SHAPES:
+    for shape in (mapping, *SHAPES) if mapping else SHAPES:
         fits = [(sheet, at) for sheet, head in filled if (at := shape.find(head)) is not None]
         if fits:
             chosen = {sheet.name for sheet, _ in fits}
