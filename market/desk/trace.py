@@ -79,7 +79,10 @@ def trace_page(session: Session, by: Principal, number: str) -> TracePage:
     chain = chain_of(session, view.market_id, view.number)
     links = [*_debt(session, view), *_payment(session, view, proof, chain)]
     stations: list[Station] = []
-    if view.method == "TUNAI":
+    if view.cancelled_at is not None:
+        more, stations, title = _taken_back(view)
+        links += more
+    elif view.method == "TUNAI":
         more, stations, title = _cash(view, chain)
         links += more
     else:
@@ -126,7 +129,12 @@ def _debt(session: Session, view: ReceiptView) -> list[Link]:
                 Link("done", "", basis, detail, ada, None, gettext("direksi"), why, gettext("Kenapa tarif ini?"))
             )
     if view.credited:
-        links.append(Link("done", "", gettext("Kelebihan menjadi titipan pedagang"), "", ada, view.credited))
+        why = (
+            gettext("Kelebihan menjadi titipan pedagang")
+            if settled
+            else gettext("Datang terlambat, atau tagihannya sudah lunas: seluruhnya menjadi titipan pedagang")
+        )
+        links.append(Link("done", "", why, "", ada, view.credited))
     return links
 
 
@@ -237,6 +245,18 @@ def _cash(view: ReceiptView, chain: Chain | None) -> tuple[list[Link], list[Stat
     }
     assert walk is None or walk.market_id == view.market_id
     return links, stations, titles[reached]
+
+
+def _taken_back(view: ReceiptView) -> tuple[list[Link], list[Station], str]:
+    """A receipt that two people took back: its money is in nobody's bag under this number any more."""
+    assert view.cancelled_at is not None
+    href = f"/office/voids?market={view.market_id}&receipt={view.number}"
+    detail = gettext("Tagihannya terbuka lagi; uangnya keluar dari buku dengan jurnal balik")
+    link = Link(
+        "done", _at(view.cancelled_at, view), gettext("Dibatalkan oleh dua orang"), detail, gettext("batal"), -view.amount,
+        gettext("kepala unit pasar"), href, gettext("Lihat"),
+    )  # fmt: skip
+    return [link], [], gettext("%(amount)s dibatalkan, bukti tidak berlaku") % {"amount": rp(view.amount)}
 
 
 def _cashless(view: ReceiptView) -> tuple[list[Link], list[Station], str]:

@@ -65,6 +65,8 @@ def test_two_people_take_a_receipt_back(client: TestClient, sign_in: SignIn, wal
     assert client.post("/office/voids/KRN/999999999999999999999", data={"answer": "approve"}).status_code == 404
     assert client.post("/office/voids/KRN/1", data={"answer": "approve"}).status_code == 303
     assert "dibatalkan" in client.get(f"/receipts/{walk}").text.casefold()
+    trace = client.get(f"/office/trace/{walk}").text
+    assert "Dibatalkan oleh dua orang" in trace and "masih di tangan" not in trace
     assert client.post("/office/voids/KRN/1", data={"answer": "approve"}).status_code == 409
 
 

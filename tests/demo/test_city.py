@@ -165,6 +165,19 @@ def test_every_mishap_of_the_tour_can_be_seen(city: Engine) -> None:
         assert client.post("/tour/enter", data=elsewhere, follow_redirects=False).headers["location"] == "/office"
 
 
+def test_in_production_there_is_no_tour_and_no_one_click_log_in(city: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Production:
+        production = True
+
+    with clock.freeze(NOW), TestClient(create_app(engine=city)) as client:
+        client.headers["sec-fetch-site"] = "same-origin"
+        monkeypatch.setattr(guide, "get_settings", Production)
+        assert client.get("/tour").status_code == 404
+        entered = client.post("/tour/enter", data={"username": "bendahara"}, follow_redirects=False)
+        assert entered.status_code == 404 and "set-cookie" not in entered.headers
+        assert client.get("/design").status_code == 404
+
+
 def _mishaps(city: Engine) -> list[tuple[str, str]]:
     with session_scope(city, write=False) as session:
         return [(m.href, m.username) for m in guide.mishaps(session)]
