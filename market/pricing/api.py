@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from market.auth.access import Anyone
 from market.database import SessionDep, get_engine, session_scope
-from market.pricing import catalogue, freshness, listing
+from market.pricing import catalogue, freshness, listing, shapes_out
 from market.pricing import service as pricing
 from market.pricing.caching import AREA_HEADER, conditional, validators
 from market.pricing.datapackage import describe
@@ -49,9 +49,12 @@ def prices(
     request: Request, session: SessionDep, by: Anyone, market: Market = None, commodity: Commodity = None,
     since: Annotated[date | None, Query(alias="from")] = None, until: Annotated[date | None, Query(alias="to")] = None,
     source: Annotated[str | None, Query(max_length=16, pattern="^[a-z]+$")] = None,
-    format: Literal["json", "csv", "xlsx"] = "json", limit: Limit = 100, cursor: Cursor = None,
+    format: Literal["json", "csv", "xlsx", "wfp", "pihps"] = "json", limit: Limit = 100, cursor: Cursor = None,
 ) -> Response:  # fmt: skip
-    """Prices by day, newest revisions. JSON comes in pages; CSV and XLSX hold the whole selection."""
+    """Prices by day, newest revisions. JSON comes in pages; the files hold the whole selection.
+
+    `csv` and `xlsx` have the columns of a row; `wfp` is the WFP/HDX table; `pihps` one market's sheet with a column a day.
+    """
     area = catalogue.get_area(session, market).id if market else freshness.EVERYWHERE
     if commodity:
         catalogue.get_commodity(session, commodity)
@@ -71,7 +74,15 @@ def _file(request: Request, format: str, filters: dict[str, Any], headers: dict[
     engine = get_engine(request)
     every = listing.every_price(lambda: session_scope(engine, write=False), **filters)
     name = "-".join(["harga", *(str(v) for v in filters.values() if v is not None)])
-    headers = headers | {"content-disposition": f'attachment; filename="{name}.{format}"'}
+    ending = {"wfp": "wfp.csv", "pihps": "pihps.xlsx"}.get(format, format)
+    headers = headers | {"content-disposition": f'attachment; filename="{name}.{ending}"'}
+    if format == "wfp":
+        with session_scope(engine, write=False) as session:
+            areas = {a.id: a for a in catalogue.areas(session)}
+            items = {i.id: i for i in catalogue.commodities(session)}
+        return StreamingResponse(shapes_out.as_wfp(every, areas, items), media_type=CSV, headers=headers)
+    if format == "pihps":
+        return Response(shapes_out.as_pihps(every), media_type=XLSX, headers=headers)
     if format == "csv":
         return StreamingResponse(listing.as_csv(every), media_type=CSV, headers=headers)
     return Response(listing.as_xlsx(every), media_type=XLSX, headers=headers)

@@ -133,6 +133,11 @@ def markets(session: Session) -> list[AreaRow]:
     return [AreaRow(*row) for row in rows]
 
 
+def areas(session: Session) -> list[AreaRow]:
+    """Every market and region."""
+    return [AreaRow(*row) for row in session.execute(_AREA.order_by(Area.sort, Area.id))]
+
+
 def get_commodity(session: Session, commodity_id: str) -> Item:
     """Raises UnknownCommodity."""
     if not _CODE.fullmatch(commodity_id):

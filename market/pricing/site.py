@@ -33,7 +33,7 @@ _ASKED = {
     "days": {"30", "365", "all"},
     "market": None,
     "commodity": None,
-    "format": {"csv", "xlsx"},
+    "format": {"csv", "xlsx", "wfp", "pihps"},
     "from": None,
     "to": None,
 }
