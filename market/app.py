@@ -20,6 +20,7 @@ from market.collection import pages as collection_pages
 from market.collection import void_pages
 from market.database import make_engine
 from market.desk import card_pages as desk_card_pages
+from market.desk import floor as desk_floor
 from market.desk import guide as desk_guide
 from market.desk import own as desk_own
 from market.desk import pack as desk_pack
@@ -47,6 +48,8 @@ from market.vendors import api as vendors_api
 from market.vendors import application_pages as vendors_applications
 from market.vendors import cards as vendors_cards
 from market.vendors import entering as vendors_entering
+from market.vendors import erasing as vendors_erasing
+from market.vendors import floor as vendors_floor
 from market.vendors import letters as vendors_letters
 from market.vendors import life_pages as vendors_life
 from market.vendors import office as vendors_office
@@ -61,11 +64,12 @@ ROUTERS = (
     health.router, auth_pages.router, auth_account.router, auth_admin.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
+    vendors_erasing.router, vendors_floor.router,
     dues_api.router, dues_pages.router,
     payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_watch.router,
     collection_api.router, collection_pages.router, collection_office.router, void_pages.router,
-    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router, desk_transfers.router,
+    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip
 

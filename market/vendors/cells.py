@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from market.money import half_up
 from market.sheets.xlsx import Cell
-from market.vendors.models import PlaceKind, PlaceStatus, VendorKind, VendorType
+from market.vendors.models import PermitStatus, PlaceKind, PlaceStatus, VendorKind, VendorType
 from market.words import N_, Message, say
 
 LONGEST = 500
@@ -42,6 +42,11 @@ PLACE_STATUSES = {
 }
 VENDOR_KINDS = {"tercatat": VendorKind.TERCATAT, "musiman": VendorKind.MUSIMAN, "registered": VendorKind.TERCATAT,
                 "seasonal": VendorKind.MUSIMAN}  # fmt: skip
+PERMIT_STATUSES = {
+    "berlaku": PermitStatus.ACTIVE, "dihentikan sementara": PermitStatus.SUSPENDED, "sp1": PermitStatus.SP1,
+    "sp2": PermitStatus.SP2, "sp3": PermitStatus.SP3, "habis masa": PermitStatus.EXPIRED, "dicabut": PermitStatus.REVOKED,
+    "dikembalikan": PermitStatus.RETURNED, "dibaliknamakan": PermitStatus.TRANSFERRED, "active": PermitStatus.ACTIVE,
+}  # fmt: skip
 VENDOR_TYPES = {"orang": VendorType.PERSON, "perorangan": VendorType.PERSON, "person": VendorType.PERSON,
                 "lembaga": VendorType.INSTITUTION, "institution": VendorType.INSTITUTION}  # fmt: skip
 

@@ -11,14 +11,15 @@ from sqlmodel import Session, col
 
 from market import audit
 from market.auth.access import Principal, Role
-from market.vendors.cells import PLACE_KINDS, PLACE_STATUSES, VENDOR_KINDS, VENDOR_TYPES, decimal
+from market.vendors.cells import PERMIT_STATUSES, PLACE_KINDS, PLACE_STATUSES, VENDOR_KINDS, VENDOR_TYPES, decimal
 from market.vendors.known import Known, known
 from market.vendors.layout import LAYOUTS, PERMITS, PLACES, VENDORS, Layout
-from market.vendors.models import Market, Permit, Personal, Place, PlaceStatus, Vendor, VendorType
+from market.vendors.models import Market, Permit, PermitStatus, Personal, Place, PlaceStatus, Vendor, VendorType
 from market.vendors.personal import unseal
 
 _KIND_NAMES = {kind: name for name, kind in reversed(PLACE_KINDS.items())}
 _STATUS_NAMES = {status: name for name, status in reversed(PLACE_STATUSES.items())}
+_PERMIT_NAMES = {status: name for name, status in reversed(PERMIT_STATUSES.items())}
 _VENDOR_NAMES = {kind: name for name, kind in reversed(VENDOR_KINDS.items())}
 _TYPE_NAMES = {kind: name for name, kind in reversed(VENDOR_TYPES.items())}
 
@@ -44,7 +45,7 @@ def template() -> bytes:
     sample: dict[str, list[list[Any]]] = {
         PLACES: [["B-12", "kios", "", "1", "B", 12, "4,00", "", "bumbu", "", "", "dapat dipakai"]],
         VENDORS: [["P000001", "Warung Contoh", "orang", "bumbu", "ya", "", ""]],
-        PERMITS: [["B-12", "pagi", "P000001", "2026-01-01", "2027-12-31", "tercatat", "", "bumbu"]],
+        PERMITS: [["B-12", "pagi", "P000001", "2026-01-01", "2027-12-31", "tercatat", "", "bumbu", "berlaku"]],
     }
     return _workbook(sample, private=True)
 
@@ -81,7 +82,7 @@ def _permits(session: Session, market: Market) -> list[list[Any]]:
     rows = session.execute(
         select(
             col(Place.code), col(Permit.session_code), col(Vendor.number), col(Permit.valid_from),
-            col(Permit.valid_until), col(Permit.vendor_kind), col(Permit.number), col(Permit.goods),
+            col(Permit.valid_until), col(Permit.vendor_kind), col(Permit.number), col(Permit.goods), col(Permit.status),
         )
         .join(Place, (col(Place.market_id) == col(Permit.market_id)) & (col(Place.id) == col(Permit.place_id)))
         .join(Vendor, col(Vendor.id) == col(Permit.vendor_id))
@@ -91,9 +92,9 @@ def _permits(session: Session, market: Market) -> list[list[Any]]:
     return [
         [
             code, opening, vendor, start.isoformat(), (until - timedelta(days=1)).isoformat() if until else "",
-            _VENDOR_NAMES[kind], number, goods,
+            _VENDOR_NAMES[kind], number, goods, _PERMIT_NAMES[PermitStatus(status)],
         ]
-        for code, opening, vendor, start, until, kind, number, goods in rows
+        for code, opening, vendor, start, until, kind, number, goods, status in rows
     ]  # fmt: skip
 
 

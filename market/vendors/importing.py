@@ -24,7 +24,7 @@ from market.vendors import cells
 from market.vendors.cells import Unreadable
 from market.vendors.known import Known, known
 from market.vendors.layout import LAYOUTS, PERMITS, PLACES, VENDORS, Layout
-from market.vendors.models import Market, PlaceKind, PlaceStatus, VendorKind, VendorType
+from market.vendors.models import ENDED, Market, PermitStatus, PlaceKind, PlaceStatus, VendorKind, VendorType
 from market.vendors.permits import NewPermit, add_permits
 from market.vendors.registry import NewPlace, NewVendor, add_places, add_vendors
 from market.words import N_, Message, say
@@ -315,6 +315,7 @@ class _Permits(_Sheet):
             ),
             "permit_number": self.cell(line, "permit_number", lambda c: cells.words(c, 40)),
             "goods": self.cell(line, "goods", lambda c: cells.words(c, 40)),
+            "status": self.cell(line, "status", lambda c: cells.one_of(cells.PERMIT_STATUSES, c, PermitStatus.ACTIVE)),
         }
         if values["place_code"] and values["place_code"] not in self.places:
             self.refuse(line, "place_code", say(N_("Tempat ini tidak ada di pasar ini maupun di lembar Tempat.")))
@@ -348,12 +349,15 @@ class _Permits(_Sheet):
         if number and number in self.held.permit_numbers:
             self.refuse(line, "permit_number", say(N_("Nomor izin ini sudah dipakai.")))
             return False
-        for other_start, other_until, whose in self.spans.get(key, []):
+        # One that has ended occupies nothing: who gave a place back in the morning may be followed the same day.
+        occupies = values["status"] not in ENDED
+        for other_start, other_until, whose in self.spans.get(key, []) if occupies else []:
             if (until is None or other_start < until) and (other_until is None or other_until > start):
                 text = say(N_("Bertumpuk dengan izin {whose} mulai {day}."), whose=whose, day=other_start.isoformat())
                 self.refuse(line, "valid_from", text)
                 return False
-        self.spans.setdefault(key, []).append((start, until, values["vendor_number"]))
+        if occupies:
+            self.spans.setdefault(key, []).append((start, until, values["vendor_number"]))
         if number:
             self.numbers[number] = line.number
         return None
@@ -392,6 +396,7 @@ def _write(
                 vendor_kind=v["vendor_kind"],
                 goods=v["goods"],
                 number=v["permit_number"] or None,
+                status=v["status"],
             )
             for _, v in permits
         ],

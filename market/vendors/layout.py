@@ -69,6 +69,7 @@ LAYOUTS = (
             Column("vendor_kind", "Tercatat/musiman", ("vendor kind", "jenis pedagang")),
             Column("permit_number", "Nomor izin", ("permit number", "no izin")),
             Column("goods", "Barang", ("goods", "barang dagangan")),
+            Column("status", "Keadaan izin", ("status", "permit status", "keadaan")),
         ),
     ),
 )

@@ -2,10 +2,11 @@
 
 import io
 import zipfile
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import pytest
+from python_calamine import CalamineWorkbook
 from rustpy_xlsxwriter import FastExcel
 from sqlalchemy import func, select
 from sqlmodel import Session
@@ -16,7 +17,8 @@ from market.vendors import service as vendors
 from market.vendors.cells import Unreadable, area_cm2, day, nik, phone
 from market.vendors.exporting import export_registry, template
 from market.vendors.importing import NoSheets, Report, import_registry
-from market.vendors.models import Market, Permit, Place, Vendor
+from market.vendors.models import FeeRegime, Market, Permit, PermitStatus, Place, Vendor
+from market.vendors.permits import NewPermit
 from tests.vendors.test_permits import small_market
 
 Sheet = list[dict[str, Any]]
@@ -188,3 +190,39 @@ def test_days_niks_phones() -> None:
     for read, cell in ((day, "besok"), (nik, "12"), (phone, "ring me"), (area_cm2, "１２")):
         with pytest.raises(Unreadable):
             read(cell)  # type: ignore[operator]
+
+
+def test_ended_permits_are_exported_and_come_back_as_they_were(session: Session) -> None:
+    """The whole history of a place imports into an empty market as it was: one returned, the next begun the day after."""
+    here = market(session)
+    run(session, good())
+    place = session.execute(select(Place).where(Place.code == "C-1")).scalar_one()  # type: ignore[arg-type]
+    old = session.execute(select(Permit).where(Permit.place_id == place.id)).scalar_one()  # type: ignore[arg-type]
+    vendors.end_permit(
+        session, "KRN", old.id, last_day=date(2026, 6, 30), status=PermitStatus.RETURNED, reason="selesai", by=SYSTEM
+    )
+    vendors.add_permits(session, "KRN", [NewPermit(place.id, "pagi", old.vendor_id, date(2026, 7, 1))], by=SYSTEM)
+    content = export_registry(session, here, by=SYSTEM, private=True)
+    again = run(session, content)
+    assert not again.problems and again.taken == {"Tempat": 0, "Pedagang": 0, "Izin": 0}
+    vendors.add_operator(session, "LAIN", name="Operator Lain", by=SYSTEM)
+    there = vendors.add_market(
+        session, "SMR", operator_id="LAIN", name="Pasar Lain", fee_regime=FeeRegime.PERUMDA,
+        sessions=[("pagi", "Pagi", time(6), time(15))], by=SYSTEM,
+    )  # fmt: skip
+    import_registry(session, there, content, by=SYSTEM, name="pasar.xlsx")
+    rows = session.execute(
+        select(Permit.status, Permit.valid_from, Permit.valid_until)
+        .where(Permit.market_id == "SMR")  # type: ignore[arg-type]
+        .order_by(Permit.valid_from)  # type: ignore[arg-type]
+    ).all()
+    assert [tuple(r) for r in rows] == [
+        ("RETURNED", date(2026, 1, 1), date(2026, 7, 1)), ("ACTIVE", date(2026, 7, 1), None),
+    ]  # fmt: skip
+    assert read_rows(export_registry(session, there, by=SYSTEM, private=True)) == read_rows(content)
+
+
+def read_rows(content: bytes) -> dict[str, list[list[Any]]]:
+    """Every cell of a workbook but its styles, sheet by sheet."""
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    return {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
