@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from market import clock
 from market.auth.access import SYSTEM
 from market.console import Commands, Namespace, Out
+from market.pricing.importing.mappings import shape_of
+from market.pricing.importing.outliers import outliers
 from market.pricing.importing.service import run_import
+from market.pricing.importing.shapes import read, recognise
 from market.web.i18n import gettext
 from market.words import N_
 
@@ -24,11 +28,17 @@ def add_import(prices: Commands) -> None:
     verb.add_argument(
         "--dates", choices=("dmy", "mdy"), help="order of day and month, where the file itself does not settle it"
     )
+    verb.add_argument("--mapping", metavar="NAME", help="a saved mapping, for a sheet that is not known by sight")
+    check = prices.verb("outliers", run_outliers, "Hold a file's series against the entry rule; nothing is imported")
+    check.add_argument("file", type=Path)
 
 
 def run(args: Namespace, out: Out) -> None:
     with out.session() as session:
-        result = run_import(session, args.file, market=args.market, by=SYSTEM, dry_run=args.dry_run, order=args.dates)
+        result = run_import(
+            session, args.file, market=args.market, by=SYSTEM, dry_run=args.dry_run, order=args.dates,
+            mapping=shape_of(session, args.mapping) if args.mapping else None,
+        )  # fmt: skip
     if out.as_json:
         out.result(result)
         return
@@ -50,3 +60,16 @@ DRY_RUN = N_("Percobaan: tidak ada yang disimpan.")
 RECOGNISED = N_("Dikenali: {title}.")
 COUNTED = N_("{read} dibaca, {taken} baru, {unchanged} sama, {revised} berubah, {refused} ditolak.")
 MORE = N_("… dan {count} sel lagi; semuanya ada di --json.")
+
+
+def run_outliers(args: Namespace, out: Out) -> None:
+    """Nothing is imported: the file's own series are held against the rule."""
+    found = read(recognise(args.file), today=clock.today())
+    judged, hits = outliers(found)
+    if not out.as_json:
+        for hit in hits:
+            out.say(f"{hit.region}  {hit.commodity}  {hit.day}  {hit.last} → {hit.price}  {hit.doubt}")
+    listed = [{"region": h.region, "commodity": h.commodity, "day": h.day, "last": h.last, "price": h.price,
+               "doubt": str(h.doubt)} for h in hits]  # fmt: skip
+    result: dict[str, object] = {"read": found.read, "judged": judged, "hits": len(hits)}
+    out.result(result | ({"list": listed} if out.as_json else {}))
