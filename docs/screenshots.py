@@ -13,6 +13,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from docs.stories import tell
 from tests.city import City, chromium, running
 
 FOLDER = Path(__file__).parent / "screenshots"
@@ -42,6 +43,11 @@ SHOTS = (
     Shot("commodity", "/commodities/cabai-rawit-merah"),
     Shot("market", "/markets/KRN"),
     Shot("data", "/data"),
+    Shot("basket", "/basket?beras-medium=5&cabai-rawit-merah=0,5&telur-ayam-ras=1&canang-sari=2"),
+    Shot("galungan", "/galungan?market=KRN"),
+    Shot("price-watch", "/office/prices/watch", "kepala"),
+    Shot("price-sources", "/office/prices/sources", "admin"),
+    Shot("price-blank", "/office/prices/blank", "harga"),
     Shot("pay", "/pay/{code}"),
     Shot("receipt", "/receipts/{receipt}"),
     Shot("receipts", "/receipts"),
@@ -68,6 +74,14 @@ SHOTS = (
     Shot("reviews", "/office/payments/reviews", "bendahara"),
     Shot("evidence", "/office/evidence", "auditor"),
     Shot("users", "/office/users", "admin"),
+    Shot("plan", "/markets/KRN/plan"),
+    Shot("plan-arrears", "/office/plan/KRN?warna=arrears", "kepala"),
+    Shot("waiting", "/markets/KRN/waiting"),
+    Shot("applications", "/office/applications?market=KRN", "kepala"),
+    Shot("relocations", "/office/relocations/KRN", "kepala"),
+    Shot("terms", "/office/terms/KRN", "kepala"),
+    Shot("account", "/account", "loket"),
+    Shot("vendor-login", "/vendor/login"),
     Shot("not-found", "/prices/XYZ"),
 )
 
@@ -85,6 +99,7 @@ def main() -> int:
         for width, height in WIDTHS.items():
             for shot in SHOTS:
                 wrong += take(browser, city, receipt, shot, width, height)
+            wrong += tell(browser, city, FOLDER, width, height, save)
     for problem in sorted(set(wrong)):
         print(problem)
     return 1 if wrong else 0
