@@ -218,6 +218,7 @@ for _name, _event in (("permit_no_overlap_insert", "INSERT"), ("permit_no_overla
 # -- dues --------------------------------------------------------------------------------------------------------
 # A charge never changes but for `settled`, which follows its settlements; ck_charge_settled refuses to overpay a line.
 append_only("settlement", "accrual_run", "bill_line", "meter_reading")
+append_only("instalment", "instalment_line", "letter_policy", "letter_line", "interest_month", "write_off_line", "acknowledgement")
 _CHARGE_COLUMNS = (
     "market_id, period_start, charge_type, permit_id, revision, period_end, quantity_e4, net, gross, relieved, "
     "relieved_tax, tariff_id, relief_id, run_id"
@@ -299,6 +300,65 @@ append_only("price", "price_correction", "publication")
 
 # -- payments ----------------------------------------------------------------------------------------------------
 append_only("inbox", "payment", "receipt", "receipt_cancellation", "titipan_movement")
+# Never more goes back than came, whoever sends it: proposals count, those declined and disputes won do not.
+_BACK = (
+    "(SELECT coalesce(sum(r.amount), 0) FROM refund r WHERE r.market_id = NEW.market_id AND r.payment_id = NEW.payment_id "
+    "AND r.state <> 'declined') + (SELECT coalesce(sum(v.amount), 0) FROM money_reversal v "
+    "WHERE v.market_id = NEW.market_id AND v.payment_id = NEW.payment_id AND v.state <> 'won')"
+)
+_CAME = "(SELECT p.amount FROM payment p WHERE p.market_id = NEW.market_id AND p.id = NEW.payment_id)"
+_CANCELLED = (
+    "EXISTS (SELECT 1 FROM receipt t JOIN receipt_cancellation x ON x.market_id = t.market_id AND x.year = t.year "
+    "AND x.n = t.n WHERE t.market_id = NEW.market_id AND t.payment_id = NEW.payment_id)"
+)
+for _table in ("refund", "money_reversal"):
+    guard(
+        f"{_table}_not_more",
+        _table,
+        sqlite=(
+            f"CREATE TRIGGER {_table}_not_more AFTER INSERT ON {_table} "
+            f"WHEN NEW.payment_id IS NOT NULL AND ({_BACK} > {_CAME} OR {_CANCELLED}) "
+            "BEGIN SELECT RAISE(ABORT, 'more goes back than came'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_table}_not_more AFTER INSERT ON {_table} FOR EACH ROW "
+            "WHEN (NEW.payment_id IS NOT NULL) EXECUTE FUNCTION check_money_back()",
+        ),
+    )
+    guard(
+        f"{_table}_no_delete",
+        _table,
+        sqlite=(
+            f"CREATE TRIGGER {_table}_no_delete BEFORE DELETE ON {_table} "
+            f"BEGIN SELECT RAISE(ABORT, '{_table} is never deleted'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_table}_no_delete BEFORE DELETE ON {_table} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        ),
+    )
+POSTGRESQL_FUNCTIONS.append(
+    f"""CREATE OR REPLACE FUNCTION check_money_back() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        PERFORM 1 FROM payment p WHERE p.market_id = NEW.market_id AND p.id = NEW.payment_id FOR UPDATE;
+        IF {_BACK} > {_CAME} OR {_CANCELLED} THEN
+            RAISE EXCEPTION 'more goes back than came' USING ERRCODE = '23514'; END IF;
+        RETURN NULL;
+    END $$"""
+)
+_FIXED = "NEW.amount <> OLD.amount OR NEW.asked_by <> OLD.asked_by OR NEW.vendor_id <> OLD.vendor_id"
+_WRONG = f"OLD.state = 'declined' OR {_FIXED} OR (OLD.decided_by IS NOT NULL AND NEW.decided_by <> OLD.decided_by)"
+guard(
+    "refund_no_update",
+    "refund",
+    sqlite=(
+        f"CREATE TRIGGER refund_no_update BEFORE UPDATE ON refund WHEN {_WRONG} "
+        "BEGIN SELECT RAISE(ABORT, 'what was proposed stays'); END",
+    ),
+    postgresql=(
+        f"CREATE TRIGGER refund_no_update BEFORE UPDATE ON refund FOR EACH ROW WHEN ({_WRONG}) "
+        "EXECUTE FUNCTION refuse_change()",
+    ),
+)
 
 # -- collection --------------------------------------------------------------------------------------------------
 append_only("slip", "day_close", "deposit", "deposit_item", "bank_line", "bank_match")

@@ -6,17 +6,20 @@ from market import audit, installation
 from market.auth import models as auth
 from market.calendar import models as calendar
 from market.collection import models as collection
+from market.dues import late_models as lateness
 from market.dues import models as dues
 from market.jobs import models as jobs
 from market.ledger import models as ledger
 from market.payments import models as payments
+from market.payments import refund_models as refunds
 from market.pricing import models as pricing
 from market.vendors import life_models as life
 from market.vendors import models as vendors
 from market.web import idempotency
 
 MODULES = (
-    audit, auth, calendar, collection, dues, idempotency, installation, jobs, ledger, life, payments, pricing, vendors,
+    audit, auth, calendar, collection, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
+    pricing, vendors,
 )  # fmt: skip
 
 metadata = SQLModel.metadata
