@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from market import clock
 from market.auth.access import Principal, Role, allow
@@ -18,7 +17,7 @@ from market.dues.lateness import BUCKETS
 from market.errors import NotFound
 from market.vendors import service as vendors
 from market.vendors.access import RowId
-from market.vendors.models import Market, Permit, Vendor
+from market.vendors.models import Market
 from market.web.i18n import gettext
 from market.web.render import render
 from market.words import N_
@@ -80,7 +79,7 @@ class StatementPage:
     """What templates/dues/statement.html shows."""
 
     market: Market
-    vendor: Vendor
+    vendor: reports.Account
     account: reports.Statement
 
 
@@ -146,9 +145,8 @@ def _statement(session: Session, by: Principal, market: str, vendor_id: int, fir
     found = next((m for m in mine if m.id == market.upper()), None)
     if found is None:
         raise vendors.MarketUnknown(code=market[:16])
-    holds = select(col(Permit.id)).where(col(Permit.market_id) == found.id, col(Permit.vendor_id) == vendor_id)
-    vendor = session.get(Vendor, vendor_id)
-    if vendor is None or session.execute(holds.limit(1)).first() is None:
+    vendor = reports.holder(session, found.id, vendor_id)
+    if vendor is None:
         raise NoSuchStatement
     start, end = _period(first, last, clock.today(found.timezone))
     return StatementPage(found, vendor, reports.statement(session, found, vendor_id, start, end))

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, extract, func, select
 from sqlmodel import Session
 
+from market.dues.arrears import vendor
 from market.dues.charges import OPEN, charge, lines_of, read
 from market.dues.documents import charge_name
 from market.dues.lateness import BUCKETS, LIMITS
@@ -153,6 +154,26 @@ def aged(session: Session, markets: Iterable[Market], day: date) -> list[Aged]:
         row.amounts[BUCKETS[n]] += int(amount)
         row.oldest = min(row.oldest, oldest.replace(day=1))
     return [found[key] for key in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose statement it is."""
+
+    id: int
+    number: str
+    name: str
+
+
+def holder(session: Session, market_id: str, vendor_id: int) -> Account | None:
+    """A vendor who holds or held a permit in this market."""
+    row = session.execute(
+        select(vendor.c.id, vendor.c.number, vendor.c.name)
+        .join(permit, permit.c.vendor_id == vendor.c.id)
+        .where(permit.c.market_id == market_id, vendor.c.id == vendor_id)
+        .limit(1)
+    ).first()
+    return Account(*row) if row else None
 
 
 def statement(session: Session, market: Market, vendor_id: int, first: date, last: date) -> Statement:
