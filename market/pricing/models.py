@@ -320,3 +320,17 @@ class PriceSource(SQLModel, table=True):
     revised: int = 0
     refused: int = 0
     user_id: int | None = Field(default=None, sa_type=BigKey)
+
+
+class PriceAlert(SQLModel, table=True):
+    """A signed-in vendor asks for word when a commodity's published price crosses a figure. No number is kept here."""
+
+    __tablename__ = "price_alert"
+    __table_args__ = (CheckConstraint("price > 0", name="positive"),)
+
+    vendor_id: int = Field(primary_key=True, sa_type=BigKey, foreign_key="vendor.id")
+    market_id: str = Field(primary_key=True, max_length=16)
+    commodity_id: str = Field(primary_key=True, max_length=40, foreign_key="commodity.id")
+    rising: bool = True
+    price: int = Field(sa_type=BigKey)
+    created_at: datetime = Field(sa_type=UTCDateTime)

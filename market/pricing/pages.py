@@ -12,6 +12,7 @@ from market.auth.access import Anyone
 from market.database import SessionDep
 from market.pricing import catalogue, daystatus, freshness, views, wording
 from market.pricing import service as pricing
+from market.pricing.alert_pages import router as alert_router
 from market.pricing.basket import SOURCES, Source
 from market.pricing.caching import page, reader
 from market.pricing.city import City, city
@@ -27,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 router.include_router(feeds)
 router.include_router(importing)
 router.include_router(shoppers)
+router.include_router(alert_router)
 router.include_router(sources_router)
 Words = Annotated[str, Query(max_length=80)]
 Day = Annotated[date | None, Query(alias="date")]

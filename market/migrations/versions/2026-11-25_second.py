@@ -274,6 +274,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_price_source")),
     )
     op.create_table(
+        "titipan_consent",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("given_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("given_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revoked_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name=op.f("ck_titipan_consent_revoked")),
+        sa.PrimaryKeyConstraint("market_id", "id", name=op.f("pk_titipan_consent")),
+    )
+    with op.batch_alter_table("titipan_consent", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_titipan_consent_standing",
+            ["market_id", "vendor_id"],
+            unique=True,
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        )
+
+    op.create_table(
         "void_request",
         sa.Column("market_id", sa.String(length=8), nullable=False),
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -407,6 +428,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("market_id", "name", name=op.f("pk_market_term")),
     )
     op.create_table(
+        "money_reversal",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=False),
+        sa.Column("provider_reference", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("settled", sa.BigInteger(), nullable=False),
+        sa.Column("credited", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("opened_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('open', 'won', 'lost')", name=op.f("ck_money_reversal_state")),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_money_reversal_amount")),
+        sa.CheckConstraint(
+            "settled >= 0 AND credited >= 0 AND settled + credited <= amount", name=op.f("ck_money_reversal_parts")
+        ),
+        sa.ForeignKeyConstraint(
+            ["market_id", "payment_id"], ["payment.market_id", "payment.id"], name="fk_money_reversal_payment"
+        ),
+        sa.PrimaryKeyConstraint("market_id", "id", name=op.f("pk_money_reversal")),
+        sa.UniqueConstraint("market_id", "provider_reference", name="uq_money_reversal_provider_reference"),
+    )
+    with op.batch_alter_table("money_reversal", schema=None) as batch_op:
+        batch_op.create_index("ix_money_reversal_payment", ["market_id", "payment_id"], unique=False)
+
+    op.create_table(
         "price_alert",
         sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("market_id", sa.String(length=16), nullable=False),
@@ -419,6 +467,54 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["vendor_id"], ["vendor.id"], name=op.f("fk_price_alert_vendor_id")),
         sa.PrimaryKeyConstraint("vendor_id", "market_id", "commodity_id", name=op.f("pk_price_alert")),
     )
+    op.create_table(
+        "refund",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=True),
+        sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("way", sa.String(length=8), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("settled", sa.BigInteger(), nullable=False),
+        sa.Column("credited", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("asked_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("decided_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=64), nullable=False),
+        sa.Column("provider_reference", sa.String(length=80), nullable=False),
+        sa.Column("answered_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.String(length=300), nullable=False),
+        sa.CheckConstraint("(state = 'proposed') = (decided_by IS NULL)", name=op.f("ck_refund_decided")),
+        sa.CheckConstraint("payment_id IS NOT NULL OR way = 'CASH'", name=op.f("ck_refund_withdrawal")),
+        sa.CheckConstraint("reason <> ''", name=op.f("ck_refund_reason")),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'declined', 'sending', 'unclear', 'failed', 'done')", name=op.f("ck_refund_state")
+        ),
+        sa.CheckConstraint("way IN ('ORIGINAL', 'CREDIT', 'CASH')", name=op.f("ck_refund_way")),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_refund_amount")),
+        sa.CheckConstraint("asked_by <> decided_by", name=op.f("ck_refund_second_person")),
+        sa.CheckConstraint(
+            "settled >= 0 AND credited >= 0 AND settled + credited <= amount", name=op.f("ck_refund_parts")
+        ),
+        sa.ForeignKeyConstraint(
+            ["market_id", "payment_id"], ["payment.market_id", "payment.id"], name="fk_refund_payment"
+        ),
+        sa.PrimaryKeyConstraint("market_id", "id", name=op.f("pk_refund")),
+    )
+    with op.batch_alter_table("refund", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_refund_open",
+            ["market_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('proposed','sending','unclear','failed')"),
+            postgresql_where=sa.text("state IN ('proposed','sending','unclear','failed')"),
+        )
+        batch_op.create_index("ix_refund_payment", ["market_id", "payment_id"], unique=False)
+
     op.create_table(
         "relocation",
         sa.Column("market_id", sa.String(length=8), nullable=False),
@@ -580,7 +676,20 @@ def downgrade() -> None:
 
     op.drop_table("application")
     op.drop_table("relocation")
+    with op.batch_alter_table("refund", schema=None) as batch_op:
+        batch_op.drop_index("ix_refund_payment")
+        batch_op.drop_index(
+            "ix_refund_open",
+            sqlite_where=sa.text("state IN ('proposed','sending','unclear','failed')"),
+            postgresql_where=sa.text("state IN ('proposed','sending','unclear','failed')"),
+        )
+
+    op.drop_table("refund")
     op.drop_table("price_alert")
+    with op.batch_alter_table("money_reversal", schema=None) as batch_op:
+        batch_op.drop_index("ix_money_reversal_payment")
+
+    op.drop_table("money_reversal")
     op.drop_table("market_term")
     op.drop_table("lottery")
     with op.batch_alter_table("recovery_code", schema=None) as batch_op:
@@ -608,6 +717,14 @@ def downgrade() -> None:
         )
 
     op.drop_table("void_request")
+    with op.batch_alter_table("titipan_consent", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_titipan_consent_standing",
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        )
+
+    op.drop_table("titipan_consent")
     op.drop_table("price_source")
     op.drop_table("price_sheet_mapping")
     op.drop_table("meter_reading")
