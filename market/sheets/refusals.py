@@ -36,6 +36,10 @@ class FileDamaged(FileRefused):
     message = N_("File ini rusak atau terkunci sandi, jadi tidak bisa dibuka.")
 
 
+class HasMacro(FileRefused):
+    message = N_("File ini berisi makro. Simpan dulu sebagai XLSX biasa, lalu kirim lagi.")
+
+
 class NotASheet(FileRefused):
     message = N_("Isinya {kind}, bukan daftar harga. Yang bisa dibaca: XLSX, CSV dan JSON dari situs BI.")
 

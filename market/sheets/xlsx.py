@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
-from market.sheets.refusals import FileDamaged, FileTooBig, NotASheet, TooManyColumns, TooManyRows
+from market.sheets.refusals import FileDamaged, FileTooBig, HasMacro, NotASheet, TooManyColumns, TooManyRows
 from market.words import N_, say
 
 Cell = str | int | float | bool | date | None
@@ -113,6 +113,8 @@ def _measure(content: bytes) -> list[_Extent]:
             names = {part.filename for part in parts}
             if not any(name.startswith("xl/workbook") for name in names):
                 raise NotASheet(kind=say(N_("arsip terkompresi")))
+            if any(name.lower().endswith("vbaproject.bin") for name in names):
+                raise HasMacro
             if len(parts) > MOST_PARTS:
                 raise FileTooBig(limit=LARGEST_UNPACKED // MIB)
             if sum(part.file_size for part in parts) > LARGEST_UNPACKED:

@@ -1,7 +1,9 @@
 """A workbook of places, vendors and permits: every bad row named, all or nothing, and the same file twice is nothing new."""
 
 import io
+import re
 import zipfile
+from collections.abc import Callable
 from datetime import date, time
 from typing import Any
 
@@ -12,11 +14,11 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from market.auth.access import SYSTEM
-from market.sheets.refusals import FileDamaged, FileTooBig, NotASheet
+from market.sheets.refusals import FileDamaged, FileTooBig, HasMacro, NotASheet
 from market.vendors import service as vendors
 from market.vendors.cells import Unreadable, area_cm2, day, nik, phone
 from market.vendors.exporting import export_registry, template
-from market.vendors.importing import NoSheets, Report, import_registry
+from market.vendors.importing import MergedHeader, NoSheets, Report, import_registry
 from market.vendors.models import FeeRegime, Market, Permit, PermitStatus, Place, Vendor
 from market.vendors.permits import NewPermit
 from tests.vendors.test_permits import small_market
@@ -226,3 +228,34 @@ def read_rows(content: bytes) -> dict[str, list[list[Any]]]:
     """Every cell of a workbook but its styles, sheet by sheet."""
     book = CalamineWorkbook.from_filelike(io.BytesIO(content))
     return {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
+
+
+def edited(change: Callable[[str], str], *, extra: dict[str, bytes] | None = None) -> bytes:
+    """The good workbook with its first sheet's XML changed, and further parts."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(good())) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("worksheets/sheet1.xml"):
+                after = change(content.decode())
+                assert extra or after != content.decode(), "the edit found nothing to change"
+                content = after.encode()
+            made.writestr(name, content)
+        for name, part in (extra or {}).items():
+            made.writestr(name, part)
+    return target.getvalue()
+
+
+def test_merged_headers_formulas_and_macros_are_named(session: Session) -> None:
+    market(session)
+    before = counts(session)
+    merged = edited(
+        lambda x: x.replace("</sheetData>", '</sheetData><mergeCells count="1"><mergeCell ref="A1:B1"/></mergeCells>')
+    )
+    with pytest.raises(MergedHeader):
+        run(session, merged)
+    formula = run(session, edited(lambda x: re.sub(r'(<c r="D2"[^>]*>)<v>', r"\1<f>1+0</f><v>", x)))
+    assert [(p.sheet, p.row, p.title) for p in formula.problems if "rumus" in p.text.msgid] == [("Tempat", 2, "Nomor")]
+    with pytest.raises(HasMacro):
+        run(session, edited(lambda x: x, extra={"xl/vbaProject.bin": b"Sub Auto_Open()"}))
+    assert counts(session) == before
