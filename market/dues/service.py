@@ -9,6 +9,15 @@ from market.dues.corrections import Corrected, correct
 from market.dues.documents import charge_name, charges_of, document_name
 from market.dues.effect import Effect, effect
 from market.dues.figures import DayFigures, ageing, day_figures
+from market.dues.instalments import (
+    PlanView,
+    agree_instalments,
+    decide_instalments,
+    even_parts,
+    held_lines,
+    plans,
+    review_plans,
+)
 from market.dues.lateness import Ageing, bucket, interest, months_late
 from market.dues.models import Basis, BillPurpose, BillStatus, ChargeKey, ChargeType
 from market.dues.preview import Preview, preview
@@ -19,9 +28,10 @@ from market.dues.tariffs import add_relief, add_tariff, end_tariff
 __all__ = [
     "Accrued", "Ageing", "Apportionment", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
     "ChargeType", "Corrected", "DayFigures", "DayNotReached", "Effect", "IssuedBill", "LineGroup", "NothingToPay",
-    "Owed", "Part", "PermitFigures", "Preview", "Problem", "SettledElsewhere", "UnpaidCharge", "accrue",
-    "accrue_permits", "add_relief", "add_tariff", "ageing", "apportion", "bill_view", "bucket", "by_keys",
-    "by_permit", "charge_name", "charges_of", "check_until", "close_bill", "correct", "day_figures", "decide_end",
-    "decide_relief", "decide_tariff", "document_name", "effect", "end_tariff", "grouped", "interest", "make_bill",
-    "months_late", "preview", "proposed", "reopen", "rules_of", "settle", "unpaid", "unsettle",
+    "Owed", "Part", "PermitFigures", "PlanView", "Preview", "Problem", "SettledElsewhere", "UnpaidCharge", "accrue",
+    "accrue_permits", "add_relief", "add_tariff", "ageing", "agree_instalments", "apportion", "bill_view", "bucket",
+    "by_keys", "by_permit", "charge_name", "charges_of", "check_until", "close_bill", "correct", "day_figures",
+    "decide_end", "decide_instalments", "decide_relief", "decide_tariff", "document_name", "effect", "end_tariff",
+    "even_parts", "grouped", "held_lines", "interest", "make_bill", "months_late", "plans", "preview", "proposed",
+    "reopen", "review_plans", "rules_of", "settle", "unpaid", "unsettle",
 ]  # fmt: skip
