@@ -108,7 +108,7 @@ class Mishap:
 
 MISHAPS = (
     Mishap(
-        N_("Kas kemarin belum disetor ke bank. Umurnya tertulis, dan siapa yang memegangnya."),
+        N_("Kas satu malam belum disetor ke bank. Umurnya tertulis, dan siapa yang memegangnya."),
         "/office/deposits?market=KRN",
         "bendahara",
     ),

@@ -93,6 +93,7 @@ class MarketPlay:
         # The days on which something goes wrong on purpose: open ones, closed long enough ago or just before the close.
         self.short_day = self._open_before(span.born, 4)
         self.void_day = self._open_before(span.born, 1)
+        self.kept_night = self._open_before(span.born, 3)
 
     def _day(self, instant: datetime) -> date:
         return clock.local(instant, self.market.timezone).date()
@@ -264,6 +265,13 @@ class MarketPlay:
             return
         with clock.freeze(at):
             waiting = [u for u in collection.undeposited(self.session, self.city.code) if u.verified_at <= at]
+            # One night's cash stays in the box, for whoever looks at the tour at any hour.
+            night = self.people.collectors.get("malam")
+            waiting = [
+                u
+                for u in waiting
+                if night is None or (u.business_day, u.collector_id) != (self.kept_night, night.user_id)
+            ]
             if not waiting:
                 return
             reference, amount = f"STR-{self.city.code}-{day:%y%m%d}", sum(u.amount for u in waiting)

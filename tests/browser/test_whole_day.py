@@ -134,11 +134,15 @@ def day(database: Engine, browser: Any, tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_whole_day_from_the_first_price_to_the_bank_line(day: Day) -> None:
     morning(day)
     accrue(day)
+    mistaken = taken_back(day)
     cash = the_round(day)
     scanned = by_qris(day)
     carded = by_card(day)
-    assert len({*cash, scanned, carded}) == 5
+    assert len({mistaken, *cash, scanned, carded}) == 6
     to_the_bank(day, DAYS * FEE + 2 * FEE)
+    assert "sudah diserahkan, jadi tidak dibatalkan" in said(day.at("petugas", f"/office/voids?market=KRN&receipt={cash[0]}"))
+    traced(day, mistaken)
+    assert "dibatalkan, bukti tidak berlaku" in said(day.pages["auditor"])
     for number in cash:
         assert traced(day, number) == {"done"}, said(day.pages["auditor"])
         assert "sudah sampai di bank" in said(day.pages["auditor"])
@@ -181,6 +185,25 @@ def accrue(day: Day) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert "Rp 41.625" in said(day.at("pedagang", f"/pay/{day.cards[0]}"))
+
+
+def taken_back(day: Day) -> str:
+    """Cash taken at the wrong stall: the collector says so, the head agrees, and the stall owes again. The receipt."""
+    page = day.at("petugas", "/collect?market=KRN")
+    page.click("main li a.tap:has-text('B-1')")
+    page.click("section.stop button:has-text('Tunai semua')")
+    page.wait_for_selector("text=diterima. Bukti")
+    found = NUMBER.search(said(page))
+    assert found
+    page.click("summary:has-text('Slip putaran ini')")
+    page.click(f"details a:has-text('{found[0]}')")
+    page.fill("input[name=reason]", "Salah tempat")
+    page.click("button:has-text('Minta pembatalan')")
+    page.wait_for_selector("text=Diminta. Kepala unit")
+    page = day.at("kepala", "/office/voids?market=KRN")
+    page.click("button:has-text('Setujui, batalkan')")
+    page.wait_for_selector(f"text=Bukti {found[0]} dibatalkan")
+    return found[0]
 
 
 def the_round(day: Day) -> list[str]:
