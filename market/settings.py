@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     snap_inbound_secret: SecretStr = SecretStr("")
     snap_status_table: Literal["standard", "shifted"] = "standard"
 
+    qris_static: str = ""
+
     receipt_key_file: Path = VAR / "receipt-key.pem"
     personal_keys_file: Path = VAR / "personal-keys.json"
     message_gateway_url: str | None = None

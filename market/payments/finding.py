@@ -1,18 +1,25 @@
 """Who is standing at the cash desk: by place, by trading name, or by the card they show."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import String, cast, func, or_, select
 from sqlmodel import Session, col
 
 from market.dues import service as dues
+from market.dues.models import Charge
 from market.dues.service import LineGroup
 from market.errors import NotFound
+from market.payments.models import Payment, PaymentAttempt, Receipt
 from market.vendors import service as vendors
 from market.vendors.models import CodeKind, Permit, Place, Vendor
 from market.words import N_
 
 MOST = 25
+Holder = tuple[
+    int, str, int, date, date | None
+]  # vendor, trading name, rupiah owed in this market, from, until (half-open)
 
 
 class PayerUnknown(NotFound):
@@ -90,6 +97,35 @@ def account_of(session: Session, market_id: str, payer: Payer) -> Account:
     )
 
 
+def holders(session: Session, places: set[tuple[str, str]]) -> dict[tuple[str, str], list[Holder]]:
+    """(market, place code without spaces) → (vendor, name, owed, from, until) of its permits."""
+    if not places:
+        return {}
+    owed = (
+        select(
+            col(Permit.market_id).label("market_id"), col(Permit.vendor_id).label("vendor_id"),
+            func.sum(col(Charge.gross) - col(Charge.relieved) - col(Charge.settled)).label("owed"),
+        )
+        .join(Charge, (col(Charge.market_id) == col(Permit.market_id)) & (col(Charge.permit_id) == col(Permit.id)))
+        .group_by(col(Permit.market_id), col(Permit.vendor_id))
+        .subquery()
+    )  # fmt: skip
+    code = func.replace(col(Place.code), " ", "")
+    rows = session.execute(
+        select(col(Permit.market_id), code, col(Permit.vendor_id), col(Vendor.name), func.coalesce(owed.c.owed, 0),
+               col(Permit.valid_from), col(Permit.valid_until))
+        .join(Place, (col(Place.market_id) == col(Permit.market_id)) & (col(Place.id) == col(Permit.place_id)))
+        .join(Vendor, col(Vendor.id) == col(Permit.vendor_id))
+        .outerjoin(owed, (owed.c.market_id == col(Permit.market_id)) & (owed.c.vendor_id == col(Permit.vendor_id)))
+        .where(col(Permit.market_id).in_({m for m, _ in places}), code.in_({c for _, c in places}))
+        .order_by(col(Permit.valid_from).desc())
+    )  # fmt: skip
+    found: dict[tuple[str, str], list[Holder]] = {}
+    for market_id, place, *facts in rows:
+        found.setdefault((market_id, place), []).append((facts[0], facts[1], int(facts[2]), facts[3], facts[4]))
+    return found
+
+
 def _search(session: Session, market_id: str, condition: object) -> list[Payer]:
     rows = session.execute(
         select(col(Vendor.id), col(Vendor.name), col(Vendor.number), cast(col(Place.code), String))
@@ -109,3 +145,32 @@ def _search(session: Session, market_id: str, condition: object) -> list[Payer]:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def receipts_of(session: Session, market_id: str, payment_ids: Collection[int]) -> dict[int, str]:
+    """Receipt numbers of payments."""
+    rows = session.execute(
+        select(Receipt).where(col(Receipt.market_id) == market_id, col(Receipt.payment_id).in_(payment_ids))
+    ).scalars()
+    return {row.payment_id: row.number for row in rows}
+
+
+def receipts_called(session: Session, market_ids: Collection[str], reference: str) -> list[str]:
+    """Receipts of the payments that a provider, or our own attempt, calls by this reference."""
+    # Two questions, each by its key: one with OR would read every payment of the markets.
+    by_provider = select(col(Payment.market_id), col(Payment.id)).where(
+        col(Payment.market_id).in_(market_ids),
+        col(Payment.provider).in_(("qris", "stripe", "cash")),
+        col(Payment.provider_reference) == reference,
+    )
+    by_attempt = select(col(PaymentAttempt.market_id), col(PaymentAttempt.payment_id)).where(
+        col(PaymentAttempt.market_id).in_(market_ids),
+        col(PaymentAttempt.reference) == reference,
+        col(PaymentAttempt.payment_id).is_not(None),
+    )
+    found = {(m, p) for query in (by_provider, by_attempt) for m, p in session.execute(query)}
+    return [
+        number
+        for market_id in sorted({m for m, _ in found})
+        for number in receipts_of(session, market_id, {p for m, p in found if m == market_id}).values()
+    ]
