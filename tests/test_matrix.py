@@ -73,7 +73,7 @@ def test_each_role_is_let_in_where_it_belongs_and_nowhere_else(client: TestClien
         for (method, path), roles in sorted(declared().items()):
             if path in ("/logout", "/tour/enter") or roles == ANYONE:
                 continue
-            answer = client.request(method, _concrete(path))
+            answer = client.request(method, concrete(path))
             let_in = role is not None and (
                 str(role) in roles or (role is Role.auditor and method == "GET" and roles != {"vendor"})
             )
@@ -103,10 +103,11 @@ def _become(client: TestClient, role: Role | None, vendor: int) -> None:
     client.cookies.set(COOKIE, token)
 
 
-def _concrete(path: str) -> str:
+def concrete(path: str, *, number: str = NUMBERS) -> str:
+    """An address of a route, its holes filled: Kereneng, B-12, and `number` for every other."""
     for name, value in (("{market}", "KRN"), ("{code}", "B-12"), ("{place}", "B-12"), ("{day}", "2026-11-24")):
         path = path.replace(name, value)
     while "{" in path:
         start, end = path.index("{"), path.index("}")
-        path = path[:start] + NUMBERS + path[end + 1 :]
+        path = path[:start] + number + path[end + 1 :]
     return path
