@@ -388,6 +388,33 @@ guard(
         "CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     ),
 )
+append_only("payout", "payout_line", "payout_match")
+# A bank line is matched once, to a deposit or to a payout. The line's row is locked by whoever matches it, so that on
+# PostgreSQL the second of two at once sees the first.
+POSTGRESQL_FUNCTIONS += [
+    """CREATE OR REPLACE FUNCTION check_line_matched() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        PERFORM 1 FROM bank_line WHERE id = NEW.bank_line_id FOR UPDATE;
+        IF EXISTS (SELECT 1 FROM bank_match WHERE bank_line_id = NEW.bank_line_id)
+           OR EXISTS (SELECT 1 FROM payout_match WHERE bank_line_id = NEW.bank_line_id) THEN
+            RAISE EXCEPTION 'bank line is matched' USING ERRCODE = '23514';
+        END IF;
+        RETURN NEW;
+    END $$""",
+]
+for _name, _other in (("bank_match", "payout_match"), ("payout_match", "bank_match")):
+    guard(
+        f"{_name}_once",
+        _name,
+        sqlite=(
+            f"CREATE TRIGGER {_name}_once BEFORE INSERT ON {_name} "
+            f"WHEN EXISTS (SELECT 1 FROM {_other} WHERE bank_line_id = NEW.bank_line_id) "
+            "BEGIN SELECT RAISE(ABORT, 'bank line is matched'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_name}_once BEFORE INSERT ON {_name} FOR EACH ROW EXECUTE FUNCTION check_line_matched()",
+        ),
+    )
 # A request to void is decided once, and what was asked is never rewritten.
 guard(
     "void_request_no_update",

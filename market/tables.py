@@ -6,11 +6,13 @@ from market import audit, installation
 from market.auth import models as auth
 from market.calendar import models as calendar
 from market.collection import models as collection
+from market.collection import statement_models as statements
 from market.dues import late_models as lateness
 from market.dues import models as dues
 from market.jobs import models as jobs
 from market.ledger import models as ledger
 from market.payments import models as payments
+from market.payments import payout_models as payouts
 from market.payments import refund_models as refunds
 from market.pricing import models as pricing
 from market.vendors import life_models as life
@@ -19,7 +21,7 @@ from market.web import idempotency
 
 MODULES = (
     audit, auth, calendar, collection, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
-    pricing, vendors,
+    payouts, pricing, refunds, statements, vendors,
 )  # fmt: skip
 
 metadata = SQLModel.metadata

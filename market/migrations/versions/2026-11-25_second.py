@@ -240,6 +240,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("market_id", "place_id", "charge_type", "month", name=op.f("pk_meter_reading")),
     )
     op.create_table(
+        "payout",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("operator_id", sa.String(length=16), nullable=False),
+        sa.Column("provider", sa.String(length=12), nullable=False),
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("paid_on", sa.Date(), nullable=False),
+        sa.Column("gross", sa.BigInteger(), nullable=False),
+        sa.Column("fee", sa.BigInteger(), nullable=False),
+        sa.Column("net", sa.BigInteger(), nullable=False),
+        sa.Column("declared", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("recorded_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("recorded_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("provider IN ('qris', 'stripe')", name=op.f("ck_payout_provider")),
+        sa.CheckConstraint("net = gross - fee", name=op.f("ck_payout_net")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payout")),
+        sa.UniqueConstraint("provider", "reference", name="uq_payout_reference"),
+    )
+    with op.batch_alter_table("payout", schema=None) as batch_op:
+        batch_op.create_index("ix_payout_operator", ["operator_id", "paid_on"], unique=False)
+
+    op.create_table(
         "price_sheet_mapping",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("day_heading", sa.String(length=60), nullable=False),
@@ -272,6 +295,20 @@ def upgrade() -> None:
         sa.CheckConstraint("every_hours BETWEEN 1 AND 720", name=op.f("ck_price_source_every")),
         sa.CheckConstraint("failures >= 0", name=op.f("ck_price_source_failures")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_price_source")),
+    )
+    op.create_table(
+        "statement_layout",
+        sa.Column("operator_id", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.String(length=60), nullable=False),
+        sa.Column("credit", sa.String(length=60), nullable=False),
+        sa.Column("reference", sa.String(length=60), nullable=False),
+        sa.Column("description", sa.String(length=60), nullable=False),
+        sa.Column("day_format", sa.String(length=20), nullable=False),
+        sa.Column("decimal", sa.String(length=1), nullable=False),
+        sa.Column("saved_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("saved_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("operator_id", "name", name=op.f("pk_statement_layout")),
     )
     op.create_table(
         "titipan_consent",
@@ -391,6 +428,42 @@ def upgrade() -> None:
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_message_id"), ["message_id"], unique=False)
 
+    op.create_table(
+        "payout_line",
+        sa.Column("payout_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("market_id", sa.String(length=8), nullable=True),
+        sa.Column("payment_id", sa.BigInteger(), nullable=True),
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("gross", sa.BigInteger(), nullable=False),
+        sa.Column("fee", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("kind <> 'payment' OR payment_id IS NOT NULL", name=op.f("ck_payout_line_payment")),
+        sa.CheckConstraint("kind IN ('payment', 'held', 'refund', 'unknown')", name=op.f("ck_payout_line_kind")),
+        sa.CheckConstraint("payment_id IS NULL OR market_id IS NOT NULL", name=op.f("ck_payout_line_market")),
+        sa.ForeignKeyConstraint(["payout_id"], ["payout.id"], name=op.f("fk_payout_line_payout_id")),
+        sa.PrimaryKeyConstraint("payout_id", "n", name=op.f("pk_payout_line")),
+    )
+    with op.batch_alter_table("payout_line", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_payout_line_payment",
+            ["market_id", "payment_id"],
+            unique=True,
+            sqlite_where=sa.text("kind = 'payment'"),
+            postgresql_where=sa.text("kind = 'payment'"),
+        )
+
+    op.create_table(
+        "payout_match",
+        sa.Column("payout_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("bank_line_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("matched_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("matched_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["bank_line_id"], ["bank_line.id"], name=op.f("fk_payout_match_bank_line_id")),
+        sa.ForeignKeyConstraint(["payout_id"], ["payout.id"], name=op.f("fk_payout_match_payout_id")),
+        sa.PrimaryKeyConstraint("payout_id", name=op.f("pk_payout_match")),
+        sa.UniqueConstraint("bank_line_id", name=op.f("uq_payout_match_bank_line_id")),
+    )
     op.create_table(
         "recovery_code",
         sa.Column("code_hash", sa.String(length=64), nullable=False),
@@ -629,18 +702,18 @@ def upgrade() -> None:
 
     # Check constraints, which autogenerate does not compare.
     with op.batch_alter_table("relief", schema=None) as batch_op:
-        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
         batch_op.create_check_constraint(
             op.f("ck_relief_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
         )
+        batch_op.create_check_constraint(op.f("ck_relief_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
     with op.batch_alter_table("tariff", schema=None) as batch_op:
-        batch_op.create_check_constraint(
-            op.f("ck_tariff_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
-        )
         batch_op.create_check_constraint(
             op.f("ck_tariff_second_person_end"), "end_decided_by IS NULL OR end_decided_by <> end_by"
         )
         batch_op.create_check_constraint(op.f("ck_tariff_state"), "state IN ('PROPOSED', 'APPROVED', 'REFUSED')")
+        batch_op.create_check_constraint(
+            op.f("ck_tariff_second_person"), "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by"
+        )
     # ### end Alembic commands ###
 
 
@@ -696,6 +769,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_recovery_code_user_id"))
 
     op.drop_table("recovery_code")
+    op.drop_table("payout_match")
+    with op.batch_alter_table("payout_line", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_payout_line_payment",
+            sqlite_where=sa.text("kind = 'payment'"),
+            postgresql_where=sa.text("kind = 'payment'"),
+        )
+
+    op.drop_table("payout_line")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_message_id"))
 
@@ -725,8 +807,13 @@ def downgrade() -> None:
         )
 
     op.drop_table("titipan_consent")
+    op.drop_table("statement_layout")
     op.drop_table("price_source")
     op.drop_table("price_sheet_mapping")
+    with op.batch_alter_table("payout", schema=None) as batch_op:
+        batch_op.drop_index("ix_payout_operator")
+
+    op.drop_table("payout")
     op.drop_table("meter_reading")
     with op.batch_alter_table("login_code", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_code_vendor_id"))
