@@ -27,6 +27,7 @@ from market.desk import pack as desk_pack
 from market.desk import pay as desk_pay
 from market.desk import today as desk_today
 from market.desk import trace as desk_trace
+from market.desk import tracing as desk_tracing
 from market.desk import transfers as desk_transfers
 from market.dues import api as dues_api
 from market.dues import pages as dues_pages
@@ -69,7 +70,7 @@ ROUTERS = (
     payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_watch.router,
     collection_api.router, collection_pages.router, collection_office.router, void_pages.router,
-    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
+    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip
 

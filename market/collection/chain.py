@@ -1,8 +1,9 @@
-"""From a receipt to the bank line: the slip, its round, the hand-over, the deposit, and who held the cash at each step."""
+"""From a receipt to the bank line and back: slip, round, hand-over, deposit, and who held the cash at each step."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from market.auth.models import UserAccount
@@ -51,8 +52,7 @@ def chain_of(session: Session, market_id: str, receipt_number: str) -> Chain | N
         return None
     slip, walk, handover, made, line = row
     ids = {walk.collector_id, handover.verified_by if handover else None, made.deposited_by if made else None}
-    people = select(col(UserAccount.id), col(UserAccount.name)).where(col(UserAccount.id).in_(ids - {None}))
-    names: dict[int | None, str] = {row.id: row.name for row in session.execute(people)}
+    names = _names(session, ids)
     return Chain(
         slip,
         walk,
@@ -63,3 +63,119 @@ def chain_of(session: Session, market_id: str, receipt_number: str) -> Chain | N
         names.get(made.deposited_by, "") if made else "",
         line,
     )
+
+
+@dataclass(frozen=True)
+class Brought:
+    """One hand-over inside a deposit: whose cash it was, who counted it, how many receipts it holds, and their sum."""
+
+    handover: Handover
+    collector: str
+    verifier: str
+    receipts: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class DepositChain:
+    """A deposit with what it is made of and the bank line that confirms it. Sum of `parts` received = deposit.amount."""
+
+    deposit: Deposit
+    depositor: str
+    parts: list[Brought]
+    line: BankLine | None
+
+
+def deposit_chain(session: Session, market_id: str, deposit_id: int) -> DepositChain | None:
+    """Three queries, whatever the deposit's size; None where there is no such deposit."""
+    row = session.execute(
+        select(Deposit, BankLine)
+        .outerjoin(
+            BankMatch,
+            (col(BankMatch.market_id) == col(Deposit.market_id)) & (col(BankMatch.deposit_id) == col(Deposit.id)),
+        )
+        .outerjoin(BankLine, col(BankLine.id) == col(BankMatch.bank_line_id))
+        .where(col(Deposit.market_id) == market_id, col(Deposit.id) == deposit_id)
+    ).first()
+    if row is None:
+        return None
+    made, line = row
+    parts = session.execute(
+        select(Handover, func.count(col(Slip.number)), func.coalesce(func.sum(col(Slip.amount)), 0))
+        .join(
+            DepositItem,
+            (col(DepositItem.market_id) == col(Handover.market_id))
+            & (col(DepositItem.handover_id) == col(Handover.id)),
+        )
+        .outerjoin(
+            Slip, (col(Slip.market_id) == col(Handover.market_id)) & (col(Slip.round_id) == col(Handover.round_id))
+        )
+        .where(col(DepositItem.market_id) == market_id, col(DepositItem.deposit_id) == deposit_id)
+        .group_by(*Handover.__table__.primary_key.columns)  # type: ignore[attr-defined]
+        .order_by(col(Handover.id))
+    ).all()
+    people = {made.deposited_by} | {h.collector_id for h, _, _ in parts} | {h.verified_by for h, _, _ in parts}
+    names = _names(session, people)
+    brought = [
+        Brought(h, names.get(h.collector_id, ""), names.get(h.verified_by, ""), int(n), int(amount))
+        for h, n, amount in parts
+    ]
+    return DepositChain(made, names.get(made.deposited_by, ""), brought, line)
+
+
+def receipts_of_deposit(session: Session, market_id: str, deposit_id: int, *, limit: int) -> list[tuple[str, int]]:
+    """Receipt numbers and amounts of the slips behind a deposit, in the order they were issued."""
+    rows = session.execute(
+        select(col(Slip.receipt_number), col(Slip.amount))
+        .join(
+            Handover, (col(Handover.market_id) == col(Slip.market_id)) & (col(Handover.round_id) == col(Slip.round_id))
+        )
+        .join(
+            DepositItem,
+            (col(DepositItem.market_id) == col(Handover.market_id))
+            & (col(DepositItem.handover_id) == col(Handover.id)),
+        )
+        .where(col(DepositItem.market_id) == market_id, col(DepositItem.deposit_id) == deposit_id)
+        .order_by(col(Slip.issued_at), col(Slip.number))
+        .limit(limit)
+    ).all()
+    return [(number, amount) for number, amount in rows]
+
+
+def line_chain(session: Session, line_id: int) -> tuple[BankLine, BankMatch | None] | None:
+    """A bank line and the deposit it was matched to."""
+    row = session.execute(
+        select(BankLine, BankMatch)
+        .outerjoin(BankMatch, col(BankMatch.bank_line_id) == col(BankLine.id))
+        .where(col(BankLine.id) == line_id)
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
+def slips_called(session: Session, market_ids: Collection[str], device: str, number: int) -> list[str]:
+    """Receipts of the slips with this name; two markets may have a device of the same name."""
+    query = select(col(Slip.receipt_number)).where(
+        col(Slip.market_id).in_(market_ids), col(Slip.device) == device, col(Slip.number) == number
+    )
+    return list(session.execute(query).scalars())
+
+
+def deposits_called(session: Session, market_ids: Collection[str], reference: str) -> list[Deposit]:
+    """Deposits with this reference, written in any case."""
+    query = select(Deposit).where(
+        col(Deposit.market_id).in_(market_ids), func.upper(col(Deposit.reference)) == reference.upper()
+    )
+    return list(session.execute(query).scalars())
+
+
+def lines_called(session: Session, operator_ids: Collection[str], reference: str) -> list[BankLine]:
+    """Bank lines with this reference, written in any case."""
+    query = select(BankLine).where(
+        col(BankLine.operator_id).in_(operator_ids), func.upper(col(BankLine.reference)) == reference.upper()
+    )
+    return list(session.execute(query).scalars())
+
+
+def _names(session: Session, ids: Collection[int | None]) -> dict[int | None, str]:
+    people = select(col(UserAccount.id), col(UserAccount.name)).where(col(UserAccount.id).in_(set(ids) - {None}))
+    return {row.id: row.name for row in session.execute(people)}

@@ -1,6 +1,6 @@
 """Jejak Rupiah: one receipt from stall to bank. Each link with its time and person; the missing one named in words."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +12,7 @@ from market.auth.models import UserAccount
 from market.collection.chain import Chain, chain_of
 from market.collection.rounds import slip_name
 from market.database import SessionDep
+from market.desk.accounts import account_name
 from market.dues.settled import settled_by
 from market.money import rp
 from market.payments import service as payments
@@ -61,6 +62,7 @@ class TracePage:
     under: str
     stations: list[Station]
     links: list[Link]
+    receipts: list[tuple[str, int]] = field(default_factory=list)  # of a deposit: number and rupiah
 
 
 @router.get("/{receipt}")
@@ -161,7 +163,7 @@ def _payment(session: Session, view: ReceiptView, proof: Evidence, chain: Chain 
             else gettext("Tidak ada yang diabaikan")
         )
         links.append(Link("done", _at(proof.heard[0].received_at, view), heard, detail, ada, None, p.provider.upper()))
-    lines = ", ".join(f"{account} {amount:+,}".replace(",", ".") for account, amount in proof.postings)
+    lines = ", ".join(f"{account_name(account)} {amount:+,}".replace(",", ".") for account, amount in proof.postings)
     sealed = gettext("tersegel %(hash)s") % {"hash": proof.seal[:8]} if proof.seal else gettext("menunggu segel")
     journal = gettext("Jurnal seimbang")
     links.append(

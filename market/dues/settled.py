@@ -28,6 +28,20 @@ def settled_by(
     return [(known[key], row.amount) for key, row in zip(keys, rows, strict=True)]
 
 
+def settlements_of(session: Session, key: ChargeKey) -> list[tuple[str, str, int, date]]:
+    """What was applied to one charge: (source, its id, rupiah, day), in the order of days."""
+    rows = session.execute(
+        select(table.c.source, table.c.source_id, table.c.amount, table.c.day)
+        .where(
+            table.c.market_id == key.market_id, table.c.permit_id == key.permit_id,
+            table.c.period_start == key.period_start, table.c.charge_type == key.charge_type,
+            table.c.revision == key.revision,
+        )
+        .order_by(table.c.day, table.c.source_id, table.c.source)
+    ).all()  # fmt: skip
+    return [(row.source, row.source_id, row.amount, row.day) for row in rows]
+
+
 # Dues' part of a larger statement (psycopg placeholders): settle these parts behind the statement's `gate`. The charges
 # are locked already; the settlement's trigger keeps `charge.settled` and refuses more than remains.
 SETTLE_POSTGRESQL = """settled AS (

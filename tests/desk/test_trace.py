@@ -47,7 +47,7 @@ def test_the_missing_link_moves_from_the_bag_to_the_bank(session: Session) -> No
         page = trace_page(session, head, number)
         texts = " | ".join(f"{link.title} {link.detail}" for link in page.links)
         assert "Tagihan, 2 baris" in texts and "D07-000123" in texts and city.KERENENG in texts
-        assert "receivable -16.650" in texts
+        assert "piutang pedagang (receivable) -16.650" in texts
 
         handover = collection.hand_over(session, "KRN", walk.id, counted=16_650, by=by)
         collection.verify(session, "KRN", handover.id, received=16_650, by=head)
