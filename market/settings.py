@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     snap_inbound_client_id: str = ""
     snap_inbound_secret: SecretStr = SecretStr("")
     snap_status_table: Literal["standard", "shifted"] = "standard"
+    snap_status_file: Path | None = None
 
     qris_static: str = ""
 

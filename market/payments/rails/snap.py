@@ -37,7 +37,7 @@ from market.errors import Upstream
 from market.payments.rails import qris
 from market.payments.rails import snap_crypto as crypto
 from market.payments.rails.snap_amount import BadSnapAmount, from_snap, to_snap
-from market.payments.rails.snap_status import STATUS_TABLES, PaymentState, StatusTable
+from market.payments.rails.snap_status import PaymentState, StatusTable, table_of
 from market.settings import Settings
 from market.words import N_
 
@@ -174,7 +174,7 @@ class SnapClient:
             raise SnapNotConfigured() from None
         self._settings = settings
         self._secret = secret
-        self._statuses = statuses or STATUS_TABLES[settings.snap_status_table]
+        self._statuses = statuses or table_of(settings)
         # The path that is signed is the path that is requested, whole: gateway prefix included (payments.md 4.2).
         base = urlsplit(str(settings.snap_base_url))
         self._root = base.path.rstrip("/") + settings.snap_path_prefix.rstrip("/")

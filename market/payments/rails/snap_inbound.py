@@ -39,7 +39,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from market.payments.rails import snap_crypto as crypto
 from market.payments.rails.snap_amount import BadSnapAmount, from_snap
-from market.payments.rails.snap_status import STANDARD, STATUS_TABLES, PaymentState, StatusTable
+from market.payments.rails.snap_status import STANDARD, PaymentState, StatusTable, table_of
 from market.settings import Settings
 
 TOKEN, NOTIFY = "73", "52"
@@ -139,7 +139,7 @@ def inbound_config(settings: Settings) -> InboundConfig:
         provider_key=key,
         token_key=token_key,
         merchant_id=settings.snap_merchant_id,
-        statuses=STATUS_TABLES[settings.snap_status_table],
+        statuses=table_of(settings),
     )
 
 

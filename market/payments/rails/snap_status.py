@@ -1,12 +1,19 @@
 """What a provider's `latestTransactionStatus` means. Tables are configuration: providers deviate from the standard.
 
+Two come with the program (`MARKET_SNAP_STATUS_TABLE`); an acquirer that differs again gets a file of its own
+(`MARKET_SNAP_STATUS_FILE`): {"notify": {"00": "paid", …}, "query": {"00": "paid", …}}.
 A value that a table does not name is `NEEDS_REVIEW`: a person looks, and it is never taken for paid.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
+
+from market.settings import Settings
 
 
 class PaymentState(StrEnum):
@@ -66,3 +73,31 @@ STANDARD = StatusTable("standard", notify=_ASPI, query=_ASPI)
 SHIFTED = StatusTable("shifted", notify=_DEVIATING_NOTIFY, query=_ASPI)
 
 STATUS_TABLES: Mapping[str, StatusTable] = MappingProxyType({table.name: table for table in (STANDARD, SHIFTED)})
+
+
+class BadStatusTable(ValueError):
+    """The file of MARKET_SNAP_STATUS_FILE says something else than which code means which state."""
+
+
+def table_of(settings: Settings) -> StatusTable:
+    """The configured provider's table. Raises BadStatusTable: nothing is answered as understood until the file is mended."""
+    if settings.snap_status_file is None:
+        return STATUS_TABLES[settings.snap_status_table]
+    try:
+        return _read(settings.snap_status_file, settings.snap_status_file.stat().st_mtime_ns)
+    except OSError as error:
+        raise BadStatusTable(f"MARKET_SNAP_STATUS_FILE: {error.strerror}") from None
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, stamp: int) -> StatusTable:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if set(said) != {"notify", "query"}:
+            raise BadStatusTable("MARKET_SNAP_STATUS_FILE needs two tables: notify and query")
+        notify, query = (
+            {str(code): PaymentState(state) for code, state in said[n].items()} for n in ("notify", "query")
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadStatusTable(f"MARKET_SNAP_STATUS_FILE: {error}") from None
+    return StatusTable(path.stem, MappingProxyType(notify), MappingProxyType(query))
