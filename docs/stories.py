@@ -36,7 +36,7 @@ def tell(browser: Any, city: City, folder: Path, width: int, height: int, save: 
         page.wait_for_load_state()
 
     vendor = person("pedagang")
-    vendor.goto(f"{city.base}/vendor/applications")
+    vendor.goto(f"{city.base}/vendor/applications?market=KRN")
     if vendor.locator("details:not([open]) summary").count():
         vendor.click("details summary")
     picture(vendor, "application-1-form")
