@@ -227,11 +227,24 @@ class StripeGateway:
     def refund(self, payment_intent: str, amount: int, *, key: str, reason: str = "") -> RefundFact:
         """Send back all or part. `key` makes a repetition the same refund; `reason` is kept as metadata."""
         made = self._client.v1.refunds.create(
-            {"payment_intent": payment_intent, "amount": to_stripe(amount), "metadata": {"reason": reason[:500]}},
+            {
+                "payment_intent": payment_intent,
+                "amount": to_stripe(amount),
+                "metadata": {"reason": reason[:500], "refund": key},
+            },
             {"idempotency_key": key},
         )
         try:
             return refund_fact(made.to_dict())
+        except (KeyError, TypeError, ValueError) as error:
+            raise StripeUnclear() from error
+
+    @_translated
+    def refunds_of(self, payment_intent: str) -> list[RefundFact]:
+        """Every refund of a payment: the question after a silence. Ours bear their key as metadata `refund`."""
+        listed = self._client.v1.refunds.list({"payment_intent": payment_intent, "limit": 100})
+        try:
+            return [refund_fact(each.to_dict()) for each in listed.auto_paging_iter()]
         except (KeyError, TypeError, ValueError) as error:
             raise StripeUnclear() from error
 
