@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlmodel import select
 
 from market import clock
@@ -20,6 +20,7 @@ from market.payments.attempts import Asked
 from market.payments.models import Inbox, Payment, PaymentAttempt
 from market.payments.rails import snap_crypto as crypto
 from market.settings import get_settings
+from market.vendors.models import Vendor
 from tests.payments.city import FEE, NOON, ask, assert_clean, build, owed
 
 PATH = "/snap/v1.0/qr/qr-mpm-notify"
@@ -181,4 +182,40 @@ def test_held_and_unclear_ones_are_accepted_and_shown(
         assert session.exec(select(Inbox.outcome).order_by(Inbox.id)).all() == ["needs_review", "held"]
         vendor = session.exec(select(PaymentAttempt.vendor_id)).one()
         assert owed(session, vendor) == 5 * FEE
+    assert_clean(database)
+
+
+def test_500_then_success(client: TestClient, database: Engine, bank: rsa.RSAPrivateKey, asked: Asked) -> None:
+    """The database fails while a payment is told: the bank hears 500, repeats itself, and is paid once."""
+    token = bearer(client, bank)
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("the disk is full")
+
+    event.listen(database, "before_cursor_execute", broken)
+    first = deliver(client, token, body_of(asked))
+    event.remove(database, "before_cursor_execute", broken)
+    assert (first.status_code, first.json()["responseCode"]) == (500, "5005200")
+    for _ in range(2):
+        again = deliver(client, token, body_of(asked))
+        assert (again.status_code, again.json()["responseCode"]) == (200, "2005200")
+    with session_scope(database, write=False) as session:
+        assert len(session.exec(select(Payment)).all()) == 1
+    assert_clean(database)
+
+
+def test_one_bank_reference_for_two_of_our_bills(
+    client: TestClient, database: Engine, bank: rsa.RSAPrivateKey, asked: Asked
+) -> None:
+    """Accepted, so that the bank stops; booked once, and shown to a person."""
+    with session_scope(database) as session:
+        other = ask(session, session.exec(select(Vendor.id).order_by(Vendor.id.desc())).first())  # type: ignore[arg-type, union-attr]
+    token = bearer(client, bank)
+    assert deliver(client, token, body_of(asked), external="1").status_code == 200
+    same = body_of(other, originalReferenceNo=f"BANK-{asked.id}")
+    for external in ("2", "2", "3"):
+        assert deliver(client, token, same, external=external).status_code == 200
+    with session_scope(database, write=False) as session:
+        assert len(session.exec(select(Payment)).all()) == 1
+        assert set(session.exec(select(Inbox.outcome)).all()) <= {"applied", "needs_review", "duplicate"}
     assert_clean(database)
