@@ -57,6 +57,22 @@ def lost_card(session: Session, *, not_vendor: int | None, clerk: Principal, now
     installation.put(session, tour.CARD, str(vendor))
 
 
+def instalments(session: Session, *, not_vendor: int | None, clerk: Principal, head: Principal, now: datetime) -> None:
+    """The vendor with the largest arrears pays in four monthly parts: drafted at the desk, agreed by the head."""
+    today = clock.local(now).date()
+    owed: dict[int, int] = {}
+    for unpaid in dues.unpaid(session, MARKET, until=today - timedelta(days=1)):
+        owed[unpaid.vendor_id] = owed.get(unpaid.vendor_id, 0) + unpaid.remaining
+    owed.pop(not_vendor or 0, None)
+    if not owed:
+        return
+    vendor = max(owed, key=lambda who: (owed[who], -who))
+    parts = dues.even_parts(owed[vendor], 4, today)
+    why = "Sakit dua bulan, mulai berdagang lagi (contoh)"
+    plan = dues.agree_instalments(session, MARKET, vendor, parts, reason=why, by=clerk)
+    dues.decide_instalments(session, MARKET, plan.id, approve=True, by=head)
+
+
 def void_a_slip(session: Session, market_id: str, round_id: int, *, by: Principal, head: Principal) -> None:
     """The collector typed the wrong stall and says so before handing over; the head agrees."""
     number = _last_slip(session, market_id, round_id)

@@ -83,6 +83,9 @@ def run(
         if fresh:
             leave_a_question(session, tour_vendor=tour_vendor, now=now)
             mishaps.late_payment(session, not_vendor=tour_vendor, now=now)
+            mishaps.instalments(
+                session, not_vendor=tour_vendor, clerk=people.principal(session, "loket"), head=staff[mishaps.MARKET].head, now=now
+            )  # fmt: skip
             mishaps.lost_card(session, not_vendor=tour_vendor, clerk=people.principal(session, "loket"), now=now)
         installation.put(session, UNTIL, now.isoformat())
     return Outcome("loaded" if fresh else "caught_up", now, accrued.created, payments)

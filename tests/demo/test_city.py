@@ -124,6 +124,12 @@ def test_one_of_everything_that_goes_wrong(city: Engine) -> None:
             {"day": short},
         ).all()
         assert any(difference == -5_000 and "5.000" in reason for difference, reason in rows)
+        (plan,) = dues.plans(session, ["KRN"])
+        assert (
+            plan.plan.state == "AGREED"
+            and len(plan.parts) == 4
+            and sum(p.amount for p in plan.parts) == plan.plan.amount
+        )
         card = installation.get(session, tour.CARD)
         cards = session.execute(
             text("SELECT revoked_at IS NULL FROM pay_code WHERE kind = 'vendor' AND market_id = 'KRN' AND ref = :ref"),
