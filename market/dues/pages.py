@@ -10,7 +10,7 @@ from sqlmodel import Session
 from market import clock
 from market.auth.access import Director, Principal, Role
 from market.database import SessionDep
-from market.dues import arrears, charge_pages, correction_pages, lists, proposal_pages, report_pages
+from market.dues import arrears, charge_pages, correction_pages, lists, meter_pages, proposal_pages, report_pages
 from market.dues import service as dues
 from market.dues.charge_pages import market_of
 from market.dues.documents import charge_name
@@ -35,6 +35,7 @@ router.include_router(charge_pages.router)
 router.include_router(proposal_pages.router)
 router.include_router(correction_pages.router)
 router.include_router(report_pages.router)
+router.include_router(meter_pages.router)
 RELIEF_TYPED = ("charge_type", "place_kind", "valid_from", "legal_basis", "reason")
 RELIEF_FIELDS = {"percent_e2": "percent", "valid_until": "last_day", "permit_id": "place"}
 MONDAY = date(2024, 1, 1)
