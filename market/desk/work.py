@@ -11,6 +11,7 @@ from market.collection import service as collection
 from market.collection.pending import Waiting
 from market.money import rp
 from market.payments import service as payments
+from market.payments.refunds import refund_list
 from market.pricing.waiting import WaitingSheet, waiting_sheets
 from market.vendors.models import Market
 from market.web.i18n import gettext, ngettext
@@ -38,6 +39,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     found = [t for w in collection.pending(session, ids) if (t := _cash(w, by, today))]
     found += _reviews(session, by, ids)
     found += _voids(session, by, ids)
+    found += _refunds(session, by, ids)
     found += [t for w in waiting_sheets(session, ids, since=today - SHEETS_BACK) if (t := _sheet(w, by, today))]
     return sorted(found, key=lambda t: (not t.risk, t.kind != "needs", -t.age_days))
 
@@ -111,3 +113,18 @@ def _reviews(session: Session, by: Principal, ids: list[str]) -> list[Task]:
     fact = ngettext("%(n)s pembayaran perlu diperiksa", "%(n)s pembayaran perlu diperiksa", n) % {"n": n}
     detail = f"{rp(held)} · {ago(items[0].created_at)}"
     return [Task("needs", fact, detail, "/office/payments/reviews", gettext("Periksa"), risk=held > 0)]
+
+
+def _refunds(session: Session, by: Principal, ids: list[str]) -> list[Task]:
+    """Money on its way back that waits for a second person, or that a provider could not send."""
+    found = []
+    for market_id in [m for m in ids if by.has(Role.treasurer, Role.market_head, market_id=m)]:
+        rows = [r for r in refund_list(session, market_id, open_only=True) if r.state != "sending"]
+        own = [r for r in rows if r.state != "proposed" or r.asked_by != by.user_id]
+        if own:
+            n = len(own)
+            fact = ngettext("%(n)s pengembalian menunggu Anda", "%(n)s pengembalian menunggu Anda", n) % {"n": n}
+            detail = f"{market_id} · {rp(sum(r.amount for r in own))} · {ago(own[-1].asked_at)}"
+            href = f"/office/payments/refunds?market={market_id}"
+            found.append(Task("needs", fact, detail, href, gettext("Putuskan")))
+    return found

@@ -19,7 +19,7 @@ from market.payments.models import Payment, PaymentAttempt
 from market.payments.rails.snap import SnapProblem, SnapRefused, SnapUnreachable, new_external_id
 from market.payments.rails.snap_status import PaymentState
 from market.payments.rails.stripe import StripeNotConfigured, StripeProblem, StripeRefused
-from market.payments.rails.stripe_events import RefundFact
+from market.payments.refund_answers import Said, answered, said_of
 from market.payments.refund_models import Refund, RefundState
 from market.settings import get_settings
 
@@ -45,15 +45,6 @@ class Order:
     whole: bool
 
 
-@dataclass(frozen=True)
-class Said:
-    """The provider's answer: sent, failed, or None where it has not said."""
-
-    sent: bool | None
-    reference: str = ""
-    why: str = ""
-
-
 def send(scope: Scope, market_id: str, refund_id: int) -> RefundState | None:
     """One request or one question; the refund's new state, None where nothing waits."""
     with scope() as session:
@@ -63,24 +54,6 @@ def send(scope: Scope, market_id: str, refund_id: int) -> RefundState | None:
     said = _by_stripe(order) if order.provider == "stripe" else _by_acquirer(order)
     with scope() as session:
         return answered(session, market_id, refund_id, order.key, said)
-
-
-def answered(session: Session, market_id: str, refund_id: int, key: str, said: Said) -> RefundState:
-    """Apply an answer, the provider's or a notification's. One about an earlier request, or after the end, changes nothing."""
-    refund = session.get_one(Refund, (market_id, refund_id), with_for_update=True)
-    if refund.idempotency_key != key:
-        return refund.state
-    waits = refund.state in (RefundState.sending, RefundState.unclear)
-    if said.reference and not refund.provider_reference:
-        refund.provider_reference = said.reference[:80]
-    if said.sent and waits:
-        refunds.finish(session, refund, said.reference)
-    elif said.sent is False:
-        refunds.fail(session, refund, said.why)
-    elif waits and said.sent is None:
-        refund.state, refund.note = RefundState.unclear, said.why[:300]
-    session.flush()
-    return refund.state
 
 
 def _order(session: Session, market_id: str, refund_id: int) -> Order | None:
@@ -117,15 +90,6 @@ def _by_stripe(order: Order) -> Said:
         return Said(False, why=f"{type(no).__name__}: {no}")
     except StripeProblem as silence:
         return Said(None, why=f"{type(silence).__name__}: {silence}")
-
-
-def said_of(fact: RefundFact) -> Said:
-    """Stripe's refund as an answer: pending is no answer yet."""
-    if fact.status == "succeeded":
-        return Said(True, fact.refund_id)
-    if fact.status in ("failed", "canceled"):
-        return Said(False, fact.refund_id, f"Stripe: {fact.status}")
-    return Said(None, fact.refund_id, f"Stripe: {fact.status}")
 
 
 def _by_acquirer(order: Order) -> Said:
