@@ -4,7 +4,6 @@ A slip is keyed by its device and number; the same slip again is the same paymen
 signed-in browser counts as device `W<user>`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -17,7 +16,7 @@ from market.collection import handovers
 from market.collection.models import DayClose, Handover, Round, Slip, Visit, VisitOutcome
 from market.dues import service as dues
 from market.dues.service import PermitFigures
-from market.errors import Conflict, Invalid, MarketError
+from market.errors import Conflict, Invalid
 from market.ledger import service as ledger
 from market.payments import service as payments
 from market.vendors import service as vendors
@@ -194,7 +193,7 @@ def collect(session: Session, market_id: str, round_id: int, slip: SlipIn, *, by
         if (known.permit_id, known.amount) != (slip.permit_id, slip.amount):
             raise SlipReused(slip=slip_name(slip.device, slip.number))
         return SlipOutcome(slip.device, slip.number, "repeated", known.receipt_number)
-    row = _open(session, market_id, round_id, by)
+    row = writable(session, market_id, round_id, by=by)
     if slip.amount <= 0 or slip.scope not in (TODAY, ALL):
         raise BadSlip
     permit = vendors.find_permit(session, market_id, slip.permit_id)
@@ -236,20 +235,6 @@ def collect(session: Session, market_id: str, round_id: int, slip: SlipIn, *, by
     return SlipOutcome(slip.device, slip.number, "taken", receipt.number, credit)
 
 
-def collect_many(
-    session: Session, market_id: str, round_id: int, slips: Sequence[SlipIn], *, by: Principal
-) -> list[SlipOutcome]:
-    """A whole round in one go: each slip stands or falls by itself, and every one is answered."""
-    outcomes: list[SlipOutcome] = []
-    for slip in slips:
-        try:
-            with session.begin_nested():
-                outcomes.append(collect(session, market_id, round_id, slip, by=by))
-        except MarketError as refusal:
-            outcomes.append(SlipOutcome(slip.device, slip.number, "refused", reason=refusal.text))
-    return outcomes
-
-
 def next_slip(session: Session, market_id: str, device: str) -> int:
     """The next number of a device's slips, counted here for browsers that cannot count by themselves."""
     return ledger.take_numbers(session, market_id, f"slip-{device}", 1)[0]
@@ -278,7 +263,7 @@ def note_visit(
 ) -> None:
     """A place that did not pay, and why; what is owed does not change."""
     by.require(Role.collector, market_id=market_id)
-    _open(session, market_id, round_id, by)
+    writable(session, market_id, round_id, by=by)
     session.merge(
         Visit(
             market_id=market_id, round_id=round_id, place_id=place_id, outcome=outcome, note=note[:200], at=clock.now()
@@ -290,7 +275,8 @@ def note_visit(
     )
 
 
-def _open(session: Session, market_id: str, round_id: int, by: Principal) -> Round:
+def writable(session: Session, market_id: str, round_id: int, *, by: Principal) -> Round:
+    """The person's own round, still open. Raises RoundUnknown, RoundOver, DayClosed."""
     # Locked for reading: no slip enters a round while its hand-over is being counted.
     row = session.get(Round, (market_id, round_id), with_for_update={"read": True})
     if row is None or row.collector_id != by.user_id:

@@ -8,6 +8,7 @@ from market.collection.banking import (
     record_line,
     undeposited,
 )
+from market.collection.batch import collect_many
 from market.collection.closing import Readiness, close, readiness
 from market.collection.handovers import count_notes, find_by_round, hand_over, in_hand, takings, verify
 from market.collection.pending import CollectorRow, Waiting, collectors, pending
@@ -17,7 +18,6 @@ from market.collection.rounds import (
     StopView,
     check_in,
     collect,
-    collect_many,
     current_round,
     is_closed,
     next_slip,

@@ -87,6 +87,7 @@ def unpaid(
     *,
     vendor_id: int | None = None,
     permit_id: int | None = None,
+    permit_ids: Iterable[int] | None = None,
     until: date | None = None,
     lock: bool = False,
 ) -> list[UnpaidCharge]:
@@ -100,6 +101,8 @@ def unpaid(
         query = query.where(permit.c.vendor_id == vendor_id)
     if permit_id is not None:
         query = query.where(charge.c.permit_id == permit_id)
+    if permit_ids is not None:
+        query = query.where(charge.c.permit_id.in_(set(permit_ids)))
     if until is not None:
         query = query.where(charge.c.period_start <= until)
     if lock:

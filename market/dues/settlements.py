@@ -1,6 +1,7 @@
 """Applying money to charges. The database keeps each line's `settled` and refuses to pay more than remains of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -44,15 +45,33 @@ def settle(
     Read the charges with `unpaid(…, lock=True)` first. Raises SettledElsewhere where a line has less left than its part;
     the transaction cannot go on after that.
     """
+    settle_many(session, [Settled(payment_id, tuple(parts), day, method)], source=source)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One payment's parts, its business day and method."""
+
+    payment_id: int | str
+    parts: Sequence[Applied]
+    day: date
+    method: str
+
+
+def settle_many(session: Session, payments: Iterable[Settled], *, source: str = "payment") -> None:
+    """Several payments in one statement. Raises as `settle`."""
     rows = [
         {
-            "market_id": market_id, "permit_id": part.key.permit_id, "period_start": part.key.period_start,
+            "market_id": part.key.market_id, "permit_id": part.key.permit_id, "period_start": part.key.period_start,
             "charge_type": part.key.charge_type, "revision": part.key.revision, "source": source,
-            "source_id": str(payment_id), "amount": part.amount, "day": day, "method": method,
+            "source_id": str(payment.payment_id), "amount": part.amount, "day": payment.day, "method": payment.method,
         }
-        for part in sorted(parts, key=lambda p: p.key)  # one order for everybody, or two payments could wait in a ring
+        for payment in payments
+        for part in payment.parts
         if part.amount
     ]  # fmt: skip
+    # One order for everybody, or two payments could wait in a ring.
+    rows.sort(key=lambda r: (r["permit_id"], r["charge_type"], r["period_start"], r["revision"], r["source_id"]))
     if rows:
         _insert(session, insert(table), rows)
 

@@ -1,6 +1,7 @@
 """Cash: counted by a person, written with a receipt at once. `key` makes a repeated press the same payment."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,12 +10,13 @@ from sqlmodel import Session, col
 from market import audit, clock
 from market.auth.access import Principal, Role
 from market.dues import service as dues
-from market.dues.service import UnpaidCharge
+from market.dues.service import ChargeKey, UnpaidCharge
+from market.dues.settled import Remaining
 from market.errors import Invalid
 from market.ledger.service import LARGEST, KeyReused
 from market.payments.attempts import place_names
 from market.payments.models import Method, Payment, Receipt
-from market.payments.recording import Draft, record
+from market.payments.recording import Draft, Recorded, record, record_many
 from market.vendors import service as vendors
 from market.words import N_, say
 
@@ -82,6 +84,62 @@ def take_cash(
     after = {"amount": amount, "credited": done.credited, "receipt": done.number}
     audit.record(session, by, "cash.take", "payment", str(done.payment_id), market_id=market_id, after=after)
     return _receipt_of(session, market_id, done.payment_id)
+
+
+@dataclass(frozen=True)
+class Taking:
+    """One of several payments taken together: `owed` lines are locked already and are the only ones it may settle."""
+
+    vendor_id: int
+    amount: int
+    owed: Sequence[UnpaidCharge]
+    key: str
+    paid_at: datetime
+
+
+def take_many(
+    session: Session, market_id: str, takings: Sequence[Taking], *, session_code: str, account: str, by: Principal
+) -> list[Recorded]:
+    """A whole round's cash in a handful of statements, numbered in the order given; two may pay the same lines in turn.
+
+    Raises what `record_many` raises, for all of them: the caller then takes them one by one. A key that is known raises
+    PaidAlready.
+    """
+    by.require(Role.clerk, Role.collector, market_id=market_id)
+    market = vendors.get_market(session, market_id)
+    opening = next(o for o in vendors.sessions_of(session, market_id) if o.code == session_code)
+    paid: dict[ChargeKey, int] = {}
+    drafts = []
+    for taking in takings:
+        left = [Remaining(line.key, line.remaining - paid.get(line.key, 0)) for line in taking.owed]
+        apportioned = dues.apportion(taking.amount, left)
+        for part in apportioned.parts:
+            paid[part.key] = paid.get(part.key, 0) + part.amount
+        touched = {part.key for part in apportioned.parts}
+        drafts.append(
+            Draft(
+                market_id=market_id,
+                method=Method.TUNAI,
+                provider="cash",
+                provider_reference=taking.key,
+                account=account,
+                vendor_id=taking.vendor_id,
+                amount=taking.amount,
+                parts=apportioned.parts,
+                credit=apportioned.credit,
+                session_code=session_code,
+                business_day=clock.business_day(taking.paid_at, market.timezone, opening.opens, opening.closes),
+                paid_at=taking.paid_at,
+                timezone=market.timezone,
+                place=place_names([line for line in taking.owed if line.key in touched]),
+                taken_by=by.user_id,
+            )
+        )
+    done = record_many(session, drafts)
+    for row in done:
+        after = {"amount": row.amount, "credited": row.credited, "receipt": row.number}
+        audit.record(session, by, "cash.take", "payment", str(row.payment_id), market_id=market_id, after=after)
+    return done
 
 
 def cash_account(by: Principal, market_id: str) -> str:

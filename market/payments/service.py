@@ -17,7 +17,7 @@ from market.payments.attempts import (
     place_names,
     take_back,
 )
-from market.payments.cash import BadCashAmount, cash_account, take_cash
+from market.payments.cash import BadCashAmount, cash_account, take_cash, take_many
 from market.payments.checks import cross_check
 from market.payments.finding import PayerUnknown, known_payer
 from market.payments.inbox import receive
@@ -66,4 +66,5 @@ __all__ = [
     "record_many",
     "resolve", "take_back",
     "take_cash",
+    "take_many",
 ]  # fmt: skip

@@ -13,8 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from market import clock
-from market.dues import service as dues
 from market.dues.settled import CLOSE_BILL_POSTGRESQL, SETTLE_POSTGRESQL, close_paid_bill, settle_columns
+from market.dues.settlements import Settled, settle_many
 from market.ledger import service as ledger
 from market.ledger.identity import new_id
 from market.payments.models import Inbox, Payment, Receipt, TitipanMovement
@@ -87,9 +87,8 @@ def write_one(
 def write_many(session: Session, drafts: Sequence["Draft"]) -> tuple[list[int], list[tuple[int, int]]]:
     """Payments in a handful of statements: their transactions' ids, and (year, number) of their receipts."""
     market_id, moment = drafts[0].market_id, clock.now()
+    settle_many(session, [Settled(d.id, d.parts, d.business_day, str(d.method)) for d in drafts if d.parts])
     for draft in drafts:
-        if draft.parts:
-            dues.settle(session, market_id, draft.id, draft.parts, day=draft.business_day, method=str(draft.method))
         if draft.bill_id is not None:
             close_paid_bill(session, market_id, draft.bill_id, draft.amount - draft.credit)
     posted = [done.id for done in ledger.post_many(session, [draft.transaction for draft in drafts])]

@@ -3,7 +3,7 @@
 The database refuses an overlap (market/guards.py); here it becomes a sentence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -99,6 +99,14 @@ def find_permit(session: Session, market_id: str, permit_id: int) -> Permit:
     if permit is None:
         raise PermitUnknown
     return permit
+
+
+def holders_of(session: Session, market_id: str, permit_ids: Collection[int]) -> dict[int, int]:
+    """Whose each permit is: permit id → vendor id; an unknown permit is absent."""
+    query = select(col(Permit.id), col(Permit.vendor_id)).where(
+        col(Permit.market_id) == market_id, col(Permit.id).in_(permit_ids)
+    )
+    return {permit_id: vendor_id for permit_id, vendor_id in session.execute(query)}
 
 
 def end_permit(

@@ -11,13 +11,22 @@ from market.auth.access import Principal, Role
 from market.errors import NotFound
 from market.vendors.codes import current_codes, issue_code, issue_codes, resolve_code, revoke_codes
 from market.vendors.models import Market, MarketSession
-from market.vendors.permits import add_permits, check_in, check_in_many, end_permit, find_permit, route, transfer
+from market.vendors.permits import (
+    add_permits,
+    check_in,
+    check_in_many,
+    end_permit,
+    find_permit,
+    holders_of,
+    route,
+    transfer,
+)
 from market.vendors.registry import add_market, add_operator, add_places, add_vendors
 from market.words import N_
 
 __all__ = [
     "add_market", "add_operator", "add_permits", "add_places", "add_vendors", "business_day", "check_in",
-    "check_in_many", "current_codes", "end_permit", "every_market", "find_permit", "get_market", "issue_code", "issue_codes",
+    "check_in_many", "current_codes", "end_permit", "every_market", "find_permit", "get_market", "holders_of", "issue_code", "issue_codes",
     "resolve_code", "revoke_codes", "route", "sessions_of", "transfer", "visible_markets",
 ]  # fmt: skip
 
