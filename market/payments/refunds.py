@@ -144,7 +144,7 @@ def _approved(session: Session, refund: Refund, by: Principal) -> None:
     assert refund.payment_id is not None
     payment = locked(session, refund.market_id, refund.payment_id)
     # This refund's own proposal is in what is on its way back already; its credited part is not set yet.
-    parts = take_apart(session, payment, refund.id, refund.amount, source="refund", credit=refund.way is not Way.CREDIT)
+    parts = take_apart(session, payment, refund.id, refund.amount, source="refund", credit=refund.way != Way.CREDIT)
     if parts.settled + parts.credited < refund.amount:
         raise CreditSpent
     refund.settled, refund.credited = parts.settled, parts.credited
@@ -163,9 +163,9 @@ def _approved(session: Session, refund: Refund, by: Principal) -> None:
         lines=[line for line in lines if line.amount], memo=refund.reason,
     )  # fmt: skip
     moved(session, payment, -parts.credited, posted.id, MovementKind.RETURN, by.user_id, refund.reason)
-    if refund.way is Way.CREDIT:
+    if refund.way == Way.CREDIT:
         moved(session, payment, refund.amount, posted.id, MovementKind.RETURN, by.user_id, refund.reason)
-    if refund.way is Way.ORIGINAL:
+    if refund.way == Way.ORIGINAL:
         send_next(session, refund)
     else:
         refund.state = RefundState.done
@@ -246,7 +246,7 @@ def finish(session: Session, refund: Refund, reference: str = "") -> None:
 
 def fail(session: Session, refund: Refund, why: str) -> None:
     """It was not sent, or came back: the money waits in `refunding`, and a person decides."""
-    if refund.state == RefundState.done and refund.way is Way.ORIGINAL:
+    if refund.state == RefundState.done and refund.way == Way.ORIGINAL:
         _clear(session, refund, "back", -1)
     elif refund.state not in (RefundState.sending, RefundState.unclear):
         return
