@@ -5,7 +5,7 @@
 | a session is paid (at once, later, or when asked) | PAID, known by its PaymentIntent: whoever says it second is a duplicate |
 | complete but unpaid | PENDING: noted |
 | a delayed payment failed; a session expired | FAILED, CANCELLED: the attempt ends |
-| money went back (refund, dispute) | REFUNDED: the treasurer looks; the receipt stands until it is cancelled |
+| money went back (dispute, a refund made elsewhere) | the debt is owed again, and REFUNDED: the treasurer looks |
 | a refund failed, a dispute closed, an event we cannot read | NEEDS_REVIEW |
 | a payout | noted; a failed one needs a person |
 | anything else | ignored: not stored |
@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from market.payments.inbox import receive
-from market.payments.models import OutcomeKind, PaymentAttempt
+from market.payments.models import OutcomeKind, Payment, PaymentAttempt
 from market.payments.notices import Notification, Outcome
 from market.payments.rails.snap_status import PaymentState
 from market.payments.rails.stripe_amount import LARGEST
@@ -31,6 +31,9 @@ from market.payments.rails.stripe_events import (
     RefundFact,
     StripeEvent,
 )
+from market.payments.refund_answers import answered, said_of
+from market.payments.refund_models import Refund, ReversalState
+from market.payments.reversals import taken_back
 from market.payments.writing import store_message
 
 PROVIDER = "stripe"
@@ -55,7 +58,12 @@ def take_event(session: Session, event: StripeEvent) -> Outcome | None:
     if isinstance(fact, CheckoutFact):
         return take_checkout(session, fact, event_id=event.event_id, raw=raw, paid_at=event.created)
     if isinstance(fact, RefundFact):
+        if (ours := _ours(session, event, fact)) is not None:
+            return ours
         state = _REFUND.get(fact.status, PaymentState.NEEDS_REVIEW)
+        if fact.status in ("succeeded", "failed", "canceled"):
+            end = ReversalState.lost if fact.status == "succeeded" else ReversalState.won
+            _reverse(session, fact.payment_intent, fact.refund_id, "refund", fact.amount, end)
         return _money_back(session, event, fact.payment_intent, state, f"refund {fact.status}")
     if isinstance(fact, DisputeFact):
         state = PaymentState.PENDING
@@ -63,6 +71,11 @@ def take_event(session: Session, event: StripeEvent) -> Outcome | None:
             state = PaymentState.REFUNDED
         elif fact.closed:
             state = PaymentState.NEEDS_REVIEW
+        if not fact.status.startswith("warning"):  # an inquiry takes no money
+            end = ReversalState.open
+            if fact.closed:
+                end = ReversalState.won if fact.status == "won" else ReversalState.lost
+            _reverse(session, fact.payment_intent, fact.dispute_id, "dispute", fact.amount, end)
         return _money_back(session, event, fact.payment_intent, state, f"dispute {fact.status}")
     if isinstance(fact, PayoutFact):
         return _payout(session, event, fact)
@@ -97,6 +110,30 @@ def take_checkout(
 def shortened(name: str, most: int) -> str:
     """Stripe's ids may grow to 255 characters; one that does not fit its column is known by its digest."""
     return name if len(name) <= most else hashlib.sha256(name.encode()).hexdigest()
+
+
+def _ours(session: Session, event: StripeEvent, fact: RefundFact) -> Outcome | None:
+    """A refund that we asked for: its state follows. None for one that was made elsewhere."""
+    key = fact.metadata.get("refund", "")
+    refund = session.execute(select(Refund).where(col(Refund.idempotency_key) == key)).scalar() if key else None
+    if refund is None:
+        return None
+    notice = _notice(event.event_id, fact.refund_id, PaymentState.PENDING, event.raw, f"refund {fact.status}")
+    if store_message(session, notice, OutcomeKind.noted, refund.market_id, refund.payment_id) is None:
+        return Outcome(OutcomeKind.duplicate, refund.market_id)
+    answered(session, refund.market_id, refund.id, key, said_of(fact))
+    return Outcome(OutcomeKind.noted, refund.market_id, refund.payment_id)
+
+
+def _reverse(session: Session, intent: str, reference: str, kind: str, amount: int, state: ReversalState) -> None:
+    """The debt is owed again, or settled again; whoever tells it twice changes nothing."""
+    payment = session.execute(
+        select(Payment).where(
+            col(Payment.provider) == PROVIDER, col(Payment.provider_reference) == shortened(intent, 80)
+        )
+    ).scalar()
+    if payment is not None:
+        taken_back(session, payment, reference=shortened(reference, 80), kind=kind, amount=amount, state=state)
 
 
 def _money_back(session: Session, event: StripeEvent, payment_intent: str, state: PaymentState, said: str) -> Outcome:
