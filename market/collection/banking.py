@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 from market import audit, clock
 from market.auth.access import Principal, Role
 from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, HandoverState
+from market.collection.statement_models import PayoutMatch
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
 from market.ledger.service import Line
@@ -208,14 +209,16 @@ def match(session: Session, market_id: str, deposit_id: int, line_id: int, *, by
     by.require(Role.treasurer, market_id=market_id)
     market = vendors.get_market(session, market_id)
     made = session.get(Deposit, (market_id, deposit_id))
-    line = session.get(BankLine, line_id)
+    # Locked, so that of two who match one line at once the second sees the first.
+    line = session.execute(select(BankLine).where(col(BankLine.id) == line_id).with_for_update()).scalar_one_or_none()
     if made is None or line is None or line.operator_id != market.operator_id:
         raise DepositUnknown
     taken = select(BankMatch).where(
         ((col(BankMatch.market_id) == market_id) & (col(BankMatch.deposit_id) == deposit_id))
         | (col(BankMatch.bank_line_id) == line_id)
     )
-    if session.execute(taken).first():
+    paid_out = select(col(PayoutMatch.payout_id)).where(col(PayoutMatch.bank_line_id) == line_id)
+    if session.execute(taken).first() or session.execute(paid_out).first():
         raise AlreadyMatched
     if line.amount != made.amount:
         raise DoesNotMatch(line=rp(line.amount), deposit=rp(made.amount))

@@ -89,6 +89,27 @@ _RULES: list[tuple[str, str]] = [
         """SELECT market_id AS market, payment_id AS payment, count(*) AS messages FROM inbox
             WHERE outcome IN ('applied', 'credited') GROUP BY market_id, payment_id HAVING count(*) > 1""",
     ),
+    (
+        N_("Pencairan {reference}: {net} menurut kepalanya, {lines} menurut barisnya, {posted} di rekening bank."),
+        """SELECT p.reference, p.net, coalesce(l.net, 0) AS lines, coalesce(b.posted, 0) AS posted FROM payout p
+            LEFT JOIN (SELECT payout_id, sum(gross - fee) AS net FROM payout_line GROUP BY payout_id) l
+                ON l.payout_id = p.id
+            LEFT JOIN (SELECT t.book, t.key, sum(g.amount) AS posted FROM ledger_transaction t
+                       JOIN posting g ON g.book = t.book AND g.transaction_id = t.id AND g.account LIKE 'bank:%'
+                       WHERE t.kind = 'payout' GROUP BY t.book, t.key) b
+                ON b.book = '@' || p.operator_id AND b.key = 'payout:' || p.provider || ':' || CAST(p.id AS text)
+            WHERE p.net <> coalesce(l.net, 0) OR p.net <> coalesce(b.posted, 0)""",
+    ),
+    (
+        N_("{market}: {posted} dicairkan menurut buku besar, {told} menurut baris pencairan."),
+        """SELECT l.market, coalesce(b.posted, 0) AS posted, l.told FROM
+            (SELECT market_id AS market, sum(gross) AS told FROM payout_line WHERE market_id IS NOT NULL
+             GROUP BY market_id) l
+            LEFT JOIN (SELECT t.book, -sum(g.amount) AS posted FROM ledger_transaction t
+                       JOIN posting g ON g.book = t.book AND g.transaction_id = t.id AND g.account LIKE 'clearing:%'
+                       WHERE t.kind = 'payout' GROUP BY t.book) b ON b.book = l.market
+            WHERE l.told <> coalesce(b.posted, 0)""",
+    ),
 ]
 
 

@@ -1,7 +1,7 @@
 """Payouts: what clearing accounts owe us becomes money at the bank, less the provider's fee.
 
 Books: each market gives up its clearing account for what the operator holds for it and the fee; the operator's bank account
-grows by the net. Money that no payment of ours explains stands in the operator's `review`.
+grows by the net. Money that no payment of ours explains stands in the operator's `unexplained`.
 """
 
 import hashlib
@@ -220,7 +220,7 @@ def _post(session: Session, operator_id: str, made: Payout, lines: Sequence[dict
     theirs = [Line(f"bank:{made.account}", made.net)]
     for market_id, (gross, fee) in sorted(sums.items()):
         if not market_id:
-            theirs += [Line("review", -gross), Line("expense:mdr", fee)]
+            theirs += [Line("unexplained", -gross), Line("expense:mdr", fee)]
             continue
         theirs.append(Line(f"interbook:{market_id}", fee - gross))
         ours = [Line(f"interbook:{bank}", gross - fee), Line("expense:mdr", fee), Line(clearing, -gross)]
