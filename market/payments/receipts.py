@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import Session, col
 
 from market import audit, clock
@@ -28,6 +28,15 @@ class ReceiptUnknown(NotFound):
 
 class CancelledAlready(Conflict):
     message = N_("Bukti {number} sudah dibatalkan.")
+
+
+class PartlyReturned(Conflict):
+    message = N_("Uang bukti {number} sudah (sebagian) dikembalikan, jadi tidak bisa dibatalkan lagi.")
+
+
+_RETURNED = text("""
+    SELECT 1 FROM refund WHERE market_id = :m AND payment_id = :p AND state <> 'declined'
+    UNION ALL SELECT 1 FROM money_reversal WHERE market_id = :m AND payment_id = :p AND state <> 'won'""")
 
 
 class SamePerson(Conflict):
@@ -196,7 +205,9 @@ def cancel(
         raise SamePerson
     if session.get(ReceiptCancellation, (row.market_id, row.year, row.n)):
         raise CancelledAlready(number=row.number)
-    payment = session.get_one(Payment, (row.market_id, row.payment_id))
+    payment = session.get_one(Payment, (row.market_id, row.payment_id), with_for_update=True)
+    if session.execute(_RETURNED, {"m": row.market_id, "p": payment.id}).first():
+        raise PartlyReturned(number=row.number)
     if payment.credited < payment.amount:
         dues.unsettle(session, row.market_id, payment.id, day=business_day)
     if credit_to is not None:

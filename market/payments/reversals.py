@@ -29,7 +29,7 @@ def taken_back(
     A dispute first heard of when it was won already changes nothing; one heard of again only moves forward.
     """
     payment = locked(session, payment.market_id, payment.id)
-    known = session.execute(
+    known: MoneyReversal | None = session.execute(
         select(MoneyReversal).where(
             col(MoneyReversal.market_id) == payment.market_id, col(MoneyReversal.provider_reference) == reference
         )

@@ -15,11 +15,11 @@ from market.ledger import service as ledger
 from market.ledger.service import BalanceTooLow
 from market.payments import refunds, titipan
 from market.payments import service as payments
-from market.payments.receipts import ReceiptUnknown, SamePerson
+from market.payments.receipts import PartlyReturned, ReceiptUnknown, SamePerson
 from market.payments.refund_models import Refund, RefundState, Way
 from market.payments.refunds import CreditSpent, DecidedAlready, MoreThanPaid, WrongWay
 from market.payments.titipan import NotEnoughTitipan
-from tests.payments.city import CLERK, FEE, HEAD, TREASURER, ask, assert_clean, build, noon, notice, owed
+from tests.payments.city import CLERK, FEE, HEAD, TODAY, TREASURER, ask, assert_clean, build, noon, notice, owed
 
 ALL = 5 * FEE
 BOTH = Principal(7, "Petugas", frozenset({Grant(Role.clerk, None, "KRN"), Grant(Role.treasurer, None, "KRN")}))
@@ -167,6 +167,15 @@ def test_a_cancelled_receipt_is_not_refunded(session: Session) -> None:
         payments.cancel(session, number, reason="salah", asked_by=7, by=HEAD, business_day=day.business_day)
         with pytest.raises(MoreThanPaid), session.begin_nested():
             back(session, number, FEE, Way.CASH)
+        assert_clean(session)
+
+
+def test_a_receipt_with_money_on_its_way_back_is_not_cancelled(session: Session) -> None:
+    with noon():
+        number = by_cash(session, build(session).vendors[0])
+        yes(session, back(session, number, FEE, Way.CASH))
+        with pytest.raises(PartlyReturned):
+            payments.cancel(session, number, reason="salah", asked_by=7, by=HEAD, business_day=TODAY)
         assert_clean(session)
 
 
