@@ -17,7 +17,7 @@ from market.auth import pages as auth_pages
 from market.collection import api as collection_api
 from market.collection import office as collection_office
 from market.collection import pages as collection_pages
-from market.collection import void_pages
+from market.collection import reconciliation_pages, void_pages
 from market.database import make_engine
 from market.desk import card_pages as desk_card_pages
 from market.desk import floor as desk_floor
@@ -30,6 +30,7 @@ from market.desk import trace as desk_trace
 from market.desk import tracing as desk_tracing
 from market.desk import transfers as desk_transfers
 from market.dues import api as dues_api
+from market.dues import late_pages as dues_late
 from market.dues import pages as dues_pages
 from market.monitor import api as monitor_api
 from market.monitor import pages as monitor_pages
@@ -66,10 +67,10 @@ ROUTERS = (
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
     vendors_erasing.router, vendors_floor.router,
-    dues_api.router, dues_pages.router,
+    dues_api.router, dues_pages.router, dues_late.router,
     payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_watch.router,
-    collection_api.router, collection_pages.router, collection_office.router, void_pages.router,
+    collection_api.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip

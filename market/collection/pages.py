@@ -11,7 +11,8 @@ from sqlmodel import Session
 from market.auth.access import Collector, Principal, Role
 from market.collection import service as collection
 from market.collection.handovers import NOTES, NotesUnreadable
-from market.collection.models import Slip, VisitOutcome
+from market.collection.models import Handover, Slip, VisitOutcome
+from market.collection.office import names_of
 from market.collection.rounds import ALL, TODAY, SlipIn, StopView
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
@@ -63,7 +64,10 @@ class WalkPage:
 
 @dataclass(frozen=True)
 class HandoverPage:
-    """What templates/collection/handover.html shows; `expected` is what the slips of the round come to."""
+    """What templates/collection/handover.html shows; `expected` is what the slips of the round come to.
+
+    `given`: the hand-over already made of this round, with `names` of its people by id; then there is no form.
+    """
 
     market: Market
     session_code: str
@@ -72,6 +76,8 @@ class HandoverPage:
     expected: int
     slips: int
     notes: tuple[int, ...]
+    given: Handover | None = None
+    names: dict[int, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -235,9 +241,19 @@ def handover_page(
     current = collection.current_round(session, chosen.market.id, chosen.opening.code, day, by=by)
     if current is None:
         raise NothingToHandOver
-    takings = collection.takings(session, chosen.market.id, current.id)
+    given = collection.find_by_round(session, chosen.market.id, current.id)
     return HandoverPage(
-        chosen.market, chosen.opening.code, day, current.id, takings, 0, NOTES, values or {}, errors or {}
+        market=chosen.market,
+        session_code=chosen.opening.code,
+        day=day,
+        round_id=current.id,
+        expected=collection.takings(session, chosen.market.id, current.id),
+        slips=0,
+        notes=NOTES,
+        given=given,
+        names=names_of(session, {given.collector_id, given.verified_by or given.collector_id}) if given else {},
+        values=values or {},
+        errors=errors or {},
     )
 
 
