@@ -6,6 +6,7 @@ a server (search, signing in, paying) points at the live site. Links between the
 
 import asyncio
 import html
+import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,7 @@ from market.errors import Invalid
 from market.words import N_
 
 SEEDS = ("/prices", "/data", "/basket", "/galungan", "/markets", "/api/v1/commodities", "/api/v1/markets")
+DESCRIPTION = "/api/v1/datapackage.json"
 LANGUAGES = ("id", "en")  # the first stands at the top, the others in a folder of their own
 _CODE = r"[A-Za-z0-9-]+"
 _PUBLIC = re.compile(
@@ -121,6 +123,8 @@ def export_site(app: ASGIApp, folder: Path, *, base_url: str, say: Callable[[str
         if file.suffix == ".html":
             pages += 1
             target.write_text(_relative(target.read_text(), at, found, base_url))
+        elif at.path == DESCRIPTION:
+            target.write_text(_beside(target.read_text(), at, found))
         size += target.stat().st_size
     return Exported(pages, len(found) - pages, size)
 
@@ -154,6 +158,18 @@ def links(page: str, lang: str) -> Iterable[Address]:
     for _, double, single in _LINK.findall(page):
         if at := address(double or single, lang):
             yield at
+
+
+def _beside(package: str, at: Address, found: Mapping[Address, PurePosixPath]) -> str:
+    """The data package naming the files exported beside it, so that it can be checked where it lies."""
+    described = json.loads(package)
+    for resource in described["resources"]:
+        split = urlsplit(resource["path"])
+        there = address(f"{split.path}?{split.query}", at.lang)
+        if there and (file := found.get(there)):
+            resource["path"] = relpath(file.as_posix(), found[at].parent.as_posix())
+            resource["scheme"] = "file"
+    return json.dumps(described, ensure_ascii=False, indent=1)
 
 
 def _relative(page: str, at: Address, found: Mapping[Address, PurePosixPath], base_url: str) -> str:
