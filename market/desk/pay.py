@@ -15,7 +15,7 @@ from market import clock
 from market.auth.access import Anyone
 from market.database import Scope, SessionDep
 from market.desk.card_offer import CardOffer, card_offer
-from market.desk.paying import CodeUnknown, Payable, payable, refuse_flood, waiting
+from market.desk.paying import CodeUnknown, Payable, payable, refuse_flood, unknown, waiting
 from market.dues import service as dues
 from market.dues.service import LineGroup
 from market.errors import MarketError
@@ -231,7 +231,7 @@ def refused(request: Request, scope: Scope, code: str, error: MarketError, what:
 def _attempt(session: Session, code: str) -> PaymentAttempt | None:
     found = codes.resolve_code(session, code)
     if found is None:
-        raise CodeUnknown
+        raise unknown(session, code)
     return payments.latest(session, found.market_id, found.code_hash)
 
 

@@ -11,6 +11,7 @@ from market.dues import service as dues
 from market.dues.service import BillStatus, ChargeLine
 from market.errors import Invalid, NotFound, TooMany
 from market.payments.models import AttemptState, PaymentAttempt
+from market.vendors import codes
 from market.vendors import service as vendors
 from market.vendors.models import ENDED, CodeKind, Market, MarketSession, PayCode, Permit, Place, PlaceKind
 from market.words import N_, say
@@ -28,6 +29,13 @@ MOST_ATTEMPTS = 12  # QR codes that one pay code may ask for in an hour
 
 class CodeUnknown(NotFound):
     message = N_("Kode ini tidak dikenal atau sudah diganti. Periksa lagi kartunya.")
+
+
+class CodeReplaced(CodeUnknown):
+    """The holder of the whole old code is told; whoever only guesses hears CodeUnknown."""
+
+    status = 410
+    message = N_("Kode kartu ini diganti pada {day} dan tidak berlaku lagi. Pakai kartu yang baru.")
 
 
 class NothingOwed(Invalid):
@@ -87,10 +95,10 @@ class Payable:
 
 
 def payable(session: Session, code: str) -> Payable:
-    """What a code opens now. Raises CodeUnknown."""
+    """What a code opens now. Raises CodeUnknown, CodeReplaced."""
     found = vendors.resolve_code(session, code)
     if found is None:
-        raise CodeUnknown
+        raise unknown(session, code)
     market = vendors.get_market(session, found.market_id)
     moment = clock.now()
     if found.kind == CodeKind.place:
@@ -105,6 +113,12 @@ def payable(session: Session, code: str) -> Payable:
     permits = select(Permit).where(col(Permit.market_id) == market.id, col(Permit.id).in_(ids))
     expired = view.status in (BillStatus.EXPIRED, BillStatus.REPLACED)
     return _with(session, found, market, moment, list(session.execute(permits).scalars()), lines, expired=expired)
+
+
+def unknown(session: Session, code: str) -> CodeUnknown:
+    """Why a code opens nothing: it never did, or another card took its place."""
+    died = codes.replaced_at(session, code)
+    return CodeReplaced(day=clock.local(died).strftime("%d/%m/%Y")) if died else CodeUnknown()
 
 
 def _place(session: Session, code: PayCode, market: Market, moment: datetime) -> Payable:

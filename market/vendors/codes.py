@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import insert, select, update
 from sqlmodel import Session, col
@@ -62,6 +63,28 @@ def resolve_code(session: Session, code: str) -> PayCode | None:
         return None
     row = session.get(PayCode, hash_of(cleaned))
     return row if row is not None and row.revoked_at is None else None
+
+
+def replaced_at(session: Session, code: str) -> datetime | None:
+    """When this code died because another was issued; None for one that lives or never was."""
+    row = session.get(PayCode, hash_of(normalise(code)))
+    return row.revoked_at if row is not None else None
+
+
+def replaced_cards(session: Session, market_ids: Iterable[str], vendor_id: int) -> list[tuple[str, datetime]]:
+    """A vendor's dead cards: (market, when it died), the latest first."""
+    rows = session.execute(
+        select(col(PayCode.market_id), col(PayCode.revoked_at))
+        .where(
+            col(PayCode.kind) == str(CodeKind.vendor),
+            col(PayCode.market_id).in_(list(market_ids)),
+            col(PayCode.ref) == vendor_id,
+            col(PayCode.revoked_at).is_not(None),
+        )
+        .order_by(col(PayCode.revoked_at).desc())
+        .limit(20)
+    )
+    return [(market_id, dead) for market_id, dead in rows]
 
 
 def revoke_codes(session: Session, *, kind: CodeKind | str, market_id: str, ref: int, by: Principal = SYSTEM) -> int:

@@ -1,7 +1,7 @@
 """The office's registry: places, vendors, permits, import; and the public directory of a market."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from fastapi import APIRouter, Request, Response
 from sqlmodel import Session
@@ -10,7 +10,7 @@ from market import clock
 from market.auth.access import Anyone, Clerk, Principal, Role
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
-from market.vendors import desk, lists, relocations
+from market.vendors import codes, desk, lists, relocations
 from market.vendors import service as vendors
 from market.vendors.access import READERS, Reader, Registrar, RowId, readable
 from market.vendors.exporting import export_registry, template
@@ -88,6 +88,7 @@ class VendorPage:
     today: date
     card_markets: list[str]
     may_write: bool
+    replaced: list[tuple[str, datetime]]
     may_call: bool = False
     phone: str | None = None
 
@@ -400,4 +401,5 @@ def vendor_page(session: Session, by: Principal, vendor_id: int) -> VendorPage:
         card_markets=sorted({p.market_id for p in permits if by.has(Role.clerk, market_id=p.market_id)}),
         may_write=by.has(Role.clerk),
         may_call=by.has(Role.clerk, Role.market_head),
+        replaced=codes.replaced_cards(session, mine, vendor_id),
     )

@@ -74,6 +74,11 @@ def test_after_the_hand_over_it_is_refused_and_kept(client: TestClient, walk: st
     given = {"market": "KRN", "session": "pagi", "round": "1", "counted": "8325"}
     assert client.post("/collect/handover", data=given).status_code == 303
     assert client.post("/collect/handover", data=given).status_code == 409, "handed over once"
+    form = client.get("/collect/handover?market=KRN&session=pagi").text.replace("\u00a0", " ")
+    assert "sudah diserahkan" in form and "Rp 8.325" in form and "menunggu dihitung kepala unit" in form
+    assert 'action="/collect/handover"' not in form and "/collect?market=KRN" in form, "no form, a way back"
+    again = client.post("/collect/handover", data=given | {"counted": "delapan ribu"})
+    assert again.status_code == 422 and 'action="/collect/handover"' not in again.text
     refused = client.post("/office/voids/KRN", data={"receipt": walk, "kind": "void", "reason": WHY})
     assert refused.status_code == 409 and "sudah diserahkan" in refused.text
     assert _count(client, "refused") == 1, "the refusal was committed"

@@ -128,6 +128,12 @@ def test_cards_are_issued_printed_and_replaced(client: TestClient, sign_in: Sign
     assert code not in second
     with Session(client.app.state.engine) as session:  # type: ignore[attr-defined]
         assert vendors.resolve_code(session, code) is None
+    office = client.get(f"/office/vendors/{vendor}").text
+    assert "Kartu KRN diganti" in office and code not in office, "the office sees that and when, never the code"
+    old = client.get(f"/pay/{code}")
+    assert old.status_code == 410 and "Kartu ini sudah diganti" in old.text and "tidak berlaku lagi" in old.text
+    assert client.post(f"/pay/{code}", data={"what": "all"}).status_code == 410
+    assert client.get("/pay/K7PM-4Q7X-9T2B-C0DE").status_code == 404, "a guess learns nothing"
 
 
 def test_public_pages_never_hold_a_nik_or_a_phone(client: TestClient) -> None:
