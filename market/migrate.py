@@ -1,22 +1,28 @@
-"""Bring a database to the newest schema, and tell whether it is there."""
+"""Bring a database to the newest schema, and tell whether it is there.
 
+Alembic is imported where it is used: a server asks only where the database stands, and starts without it.
+"""
+
+import re
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
 
 from market import tables
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 FOLDER = Path(__file__).parent / "migrations"
 
 
-def config(connection: Connection | None = None) -> Config:
+def config(connection: Connection | None = None) -> "Config":
     """Alembic's configuration; with a connection, migrations run on it."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(FOLDER))
     made.set_main_option("file_template", "%%(year)d-%%(month).2d-%%(day).2d_%%(slug)s")
@@ -27,23 +33,35 @@ def config(connection: Connection | None = None) -> Config:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Migrate forwards and re-create triggers. On PostgreSQL a lock that is not had in time ends it, cleanly."""
+    from alembic import command
+
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
         command.upgrade(config(connection), revision)
 
 
+@lru_cache
 def head() -> str | None:
-    """The newest revision this program knows."""
-    return ScriptDirectory.from_config(config()).get_current_head()
+    """The newest revision this program knows: the one that no other follows."""
+    texts = [path.read_text() for path in (FOLDER / "versions").glob("*.py")]
+    known = {found[1] for t in texts if (found := re.search(r'^revision = "([^"]+)"', t, re.M))}
+    followed = {found[1] for t in texts if (found := re.search(r'^down_revision = "([^"]+)"', t, re.M))}
+    return next(iter(known - followed), None)
 
 
 def current(connection: Connection) -> str | None:
-    """The revision the database is at."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """The revision the database is at; None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def drift(connection: Connection) -> list[object]:
     """Differences between the models and the database: empty when migrations are complete."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     return list(compare_metadata(context, tables.metadata))

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pwdlib import PasswordHash
@@ -24,8 +25,12 @@ TOKEN_LIFE = timedelta(days=90)
 SHORTEST_PASSWORD = 12
 FREE_FAILURES = 5
 _hasher = PasswordHash.recommended()
-# Verified against when the user name is unknown, so that the answer takes as long.
-_DUMMY_HASH = _hasher.hash(secrets.token_hex(16))
+
+
+@lru_cache
+def _dummy_hash() -> str:
+    """Verified against when the user name is unknown, so that the answer takes as long. Hashing at import would cost every start."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 class UserExists(Conflict):
@@ -162,7 +167,7 @@ def sign_in(session: Session, username: str, password: str, *, address: str, age
         return SignIn(None, wait_for(failure, moment))
     user = session.execute(select(UserAccount).where(col(UserAccount.username) == username)).scalar_one_or_none()
     known = user.password_hash if user and user.active and user.password_hash else None
-    if not _hasher.verify(password, known or _DUMMY_HASH) or user is None or known is None:
+    if not _hasher.verify(password, known or _dummy_hash()) or user is None or known is None:
         count_failure(session, key, failure, moment)
         audit.record(session, Principal.nobody(), "sign_in.refused", "user", str(user.id) if user else "unknown")
         return SignIn(None, say(N_("Nama pengguna atau kata sandi tidak cocok.")))

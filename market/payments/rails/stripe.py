@@ -30,8 +30,6 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-import stripe as sdk
-
 from market.errors import Invalid, Upstream
 from market.money import rp
 from market.payments.rails.stripe_amount import to_stripe
@@ -143,6 +141,8 @@ def _translated(call: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(call)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        import stripe as sdk  # here: it brings requests along, and a server starts without both
+
         try:
             return call(*args, **kwargs)
         except sdk.IdempotencyError as error:
@@ -164,6 +164,8 @@ class StripeGateway:
         if not key:
             raise StripeNotConfigured()
         self._minimum = settings.stripe_min_idr
+        import stripe as sdk
+
         base: Any = {"api": settings.stripe_api_base.rstrip("/")} if settings.stripe_api_base else {}
         self._client = sdk.StripeClient(
             key,
