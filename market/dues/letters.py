@@ -137,10 +137,8 @@ def propose_letter(session: Session, market_id: str, vendor_id: int, *, by: Prin
     """Write the letter that is due to a vendor; it is sent and counts once a second person issues it. Raises NoLetterDue."""
     by.require(Role.clerk, Role.market_head, market_id=market_id)
     market = vendors.get_market(session, market_id)
-    today = clock.today(market.timezone)
     late = late_of(session, market, vendor_id)
-    standing = _standing(session, market.id, vendor_id).get(vendor_id)
-    rule = _next(letter_rules(session, market, today), standing, late.days, today) if late else None
+    rule = due_rule(session, market, vendor_id, late)
     if late is None or rule is None:
         raise NoLetterDue
     row = Letter(
@@ -153,6 +151,15 @@ def propose_letter(session: Session, market_id: str, vendor_id: int, *, by: Prin
     session.flush()
     _record(session, by, "letter.propose", row)
     return row
+
+
+def due_rule(session: Session, market: Market, vendor_id: int, late: Late | None) -> LetterRule | None:
+    """The letter that may be written to a vendor today; None where none may."""
+    if late is None:
+        return None
+    today = clock.today(market.timezone)
+    standing = _standing(session, market.id, vendor_id).get(vendor_id)
+    return _next(letter_rules(session, market, today), standing, late.days, today)
 
 
 def decide_letter(session: Session, market_id: str, letter_id: int, *, approve: bool, by: Principal) -> Letter:

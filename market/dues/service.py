@@ -10,6 +10,7 @@ from market.dues.documents import charge_name, charges_of, document_name
 from market.dues.effect import Effect, effect
 from market.dues.figures import DayFigures, ageing, day_figures
 from market.dues.instalments import (
+    BadPlanDates,
     PlanView,
     agree_instalments,
     decide_instalments,
@@ -26,7 +27,7 @@ from market.dues.settlements import SettledElsewhere, settle, unsettle
 from market.dues.tariffs import add_relief, add_tariff, end_tariff
 
 __all__ = [
-    "Accrued", "Ageing", "Apportionment", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
+    "Accrued", "Ageing", "Apportionment", "BadPlanDates", "Basis", "BillPurpose", "BillStatus", "BillView", "ChargeKey", "ChargeLine",
     "ChargeType", "Corrected", "DayFigures", "DayNotReached", "Effect", "IssuedBill", "LineGroup", "NothingToPay",
     "Owed", "Part", "PermitFigures", "PlanView", "Preview", "Problem", "SettledElsewhere", "UnpaidCharge", "accrue",
     "accrue_permits", "add_relief", "add_tariff", "ageing", "agree_instalments", "apportion", "bill_view", "bucket",
