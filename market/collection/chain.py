@@ -8,6 +8,9 @@ from sqlmodel import Session, col
 
 from market.auth.models import UserAccount
 from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, Round, Slip
+from market.collection.statement_models import PayoutMatch
+from market.payments.payout_models import Payout, PayoutLine
+from market.payments.payouts import payout_of
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,38 @@ def lines_called(session: Session, operator_ids: Collection[str], reference: str
         col(BankLine.operator_id).in_(operator_ids), func.upper(col(BankLine.reference)) == reference.upper()
     )
     return list(session.execute(query).scalars())
+
+
+@dataclass(frozen=True)
+class PayoutChain:
+    """The payout that holds a cashless payment, its line, and the bank line that confirms the whole payout."""
+
+    payout: Payout
+    part: PayoutLine
+    line: BankLine | None
+
+
+def payout_chain(session: Session, market_id: str, payment_id: int) -> PayoutChain | None:
+    """Where a cashless payment stands between its provider and the bank; None while no payout holds it."""
+    found = payout_of(session, market_id, payment_id)
+    if found is None:
+        return None
+    line: BankLine | None = session.execute(
+        select(BankLine)
+        .join(PayoutMatch, col(PayoutMatch.bank_line_id) == col(BankLine.id))
+        .where(col(PayoutMatch.payout_id) == found[0].id)
+    ).scalar_one_or_none()
+    return PayoutChain(*found, line)
+
+
+def payout_of_line(session: Session, line_id: int) -> Payout | None:
+    """The payout that a bank line confirms."""
+    found: Payout | None = session.execute(
+        select(Payout)
+        .join(PayoutMatch, col(PayoutMatch.payout_id) == col(Payout.id))
+        .where(col(PayoutMatch.bank_line_id) == line_id)
+    ).scalar_one_or_none()
+    return found
 
 
 def _names(session: Session, ids: Collection[int | None]) -> dict[int | None, str]:

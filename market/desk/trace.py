@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from market import clock
 from market.auth.access import Officer, Principal
 from market.auth.models import UserAccount
-from market.collection.chain import Chain, chain_of
+from market.collection.chain import Chain, chain_of, payout_chain
 from market.collection.rounds import slip_name
 from market.database import SessionDep
 from market.desk.accounts import account_name
@@ -17,6 +17,7 @@ from market.dues.settled import settled_by
 from market.money import rp
 from market.payments import service as payments
 from market.payments.evidence import Evidence, evidence
+from market.payments.payouts import LATE_DAYS
 from market.payments.receipts import ReceiptUnknown, ReceiptView, parse_number
 from market.vendors import service as vendors
 from market.web.i18n import gettext, ngettext
@@ -88,7 +89,7 @@ def trace_page(session: Session, by: Principal, number: str) -> TracePage:
         more, stations, title = _cash(view, chain)
         links += more
     else:
-        more, stations, title = _cashless(view)
+        more, stations, title = _cashless(session, view)
         links += more
     done = sum(link.kind == "done" for link in links)
     missing = len(links) - done
@@ -261,21 +262,52 @@ def _taken_back(view: ReceiptView) -> tuple[list[Link], list[Station], str]:
     return [link], [], gettext("%(amount)s dibatalkan, bukti tidak berlaku") % {"amount": rp(view.amount)}
 
 
-def _cashless(view: ReceiptView) -> tuple[list[Link], list[Station], str]:
-    """Money that never was in anybody's hands: from the payer to the acquirer, who settles to the bank."""
+def _cashless(session: Session, view: ReceiptView) -> tuple[list[Link], list[Station], str]:
+    """Money that never was in anybody's hands: from the payer to the acquirer, whose payout brings it to the bank."""
     rail = {"QRIS": gettext("Penyelenggara QRIS"), "STRIPE": "Stripe"}.get(view.method, gettext("Titipan"))
+    money = rp(view.amount)
     if view.method == "TITIPAN":
-        title = gettext("%(amount)s dibayar dari titipan") % {"amount": rp(view.amount)}
+        title = gettext("%(amount)s dibayar dari titipan") % {"amount": money}
         return [], [Station(gettext("Titipan pedagang"), view.amount, "done", gettext("dipakai"))], title
+    found = payout_chain(session, view.market_id, view.payment_id)
+    line = found.line if found else None
+    net = found.part.gross - found.part.fee if found else 0
+    desk = "/office/reconciliation"
     stations = [
         Station(gettext("Pedagang"), view.amount, "done", gettext("ditagih")),
-        Station(rail, view.amount, "here", gettext("uang ada di sini")),
-        Station(gettext("Bank"), 0, "", gettext("menunggu pencairan")),
-        Station(gettext("Rekening koran"), 0, "", gettext("belum cocok")),
-    ]
-    detail = gettext("Penyelenggara mencairkan ke rekening pengelola; dicocokkan dengan laporan pencairannya")
-    links = [Link("waiting", "–", gettext("Pencairan ke bank"), detail, gettext("menunggu"))]
-    return links, stations, gettext("%(amount)s diterima lewat %(rail)s") % {"amount": rp(view.amount), "rail": rail}
+        Station(rail, view.amount, "done" if found else "here", gettext("dicairkan") if found else gettext("uang ada di sini")),
+        Station(gettext("Bank"), net, ("done" if line else "here") if found else "",
+                gettext("tercatat bank") if found else gettext("menunggu pencairan")),
+        Station(gettext("Rekening koran"), net if line else 0, "done" if line else "",
+                gettext("cocok") if line else gettext("belum cocok")),
+    ]  # fmt: skip
+    if found is None:
+        age = (clock.today(view.timezone) - view.business_day).days
+        detail = gettext("Penyelenggara mencairkan ke rekening pengelola; dicocokkan dengan laporan pencairannya")
+        if age <= LATE_DAYS:
+            links = [Link("waiting", "–", gettext("Pencairan ke bank"), detail, gettext("menunggu"))]
+        else:
+            missing = gettext("Belum dicairkan, %(days)s, bendahara") % {
+                "days": ngettext("%(n)s hari", "%(n)s hari", age) % {"n": age}
+            }
+            links = [Link("needs", "", missing, detail, gettext("belum"), view.amount, rail, desk, gettext("Cocokkan"))]
+        return links, stations, gettext("%(amount)s diterima lewat %(rail)s") % {"amount": money, "rail": rail}
+    title = gettext("Pencairan %(reference)s") % {"reference": found.payout.reference}
+    fee = gettext("biaya penyelenggara %(fee)s, bersih %(net)s") % {"fee": rp(found.part.fee), "net": rp(net)}
+    day, ada = day_short(found.payout.paid_on), gettext("ada")
+    links = [Link("done", day, title, fee, ada, found.part.gross, rail, desk, gettext("Lihat"))]
+    if line is None:
+        days = (clock.today(view.timezone) - found.payout.paid_on).days
+        age_told = ngettext("%(n)s hari", "%(n)s hari", days) % {"n": days} if days > 0 else gettext("hari ini")
+        missing = gettext("Pencairan belum ada di rekening koran, %(days)s, bendahara") % {"days": age_told}
+        links.append(Link("needs", "", missing, "", gettext("belum"), net, "", desk, gettext("Cocokkan")))
+        return links, stations, gettext("%(amount)s dicairkan, menunggu rekening koran") % {"amount": money}
+    whole = gettext("satu mutasi %(amount)s untuk seluruh pencairan") % {"amount": rp(line.amount)}
+    links.append(
+        Link("done", day_short(line.booked_on), gettext("Rekening koran %(reference)s") % {"reference": line.reference},
+             whole, ada, net, gettext("bank"), f"/office/trace/line/{line.id}", gettext("Lihat"))
+    )  # fmt: skip
+    return links, stations, gettext("%(amount)s sudah sampai di bank") % {"amount": money}
 
 
 def _short(difference: int) -> str:

@@ -14,6 +14,7 @@ from market.collection.chain import (
     deposits_called,
     line_chain,
     lines_called,
+    payout_of_line,
     receipts_of_deposit,
     slips_called,
 )
@@ -252,6 +253,16 @@ def line_page(session: Session, by: Principal, number: str) -> TracePage:
         links += inner.links[-2::-1]
         receipts = inner.receipts
         title = gettext("%(amount)s sudah cocok dengan setorannya") % {"amount": rp(line.amount)}
+    elif payout := payout_of_line(session, line.id or 0):
+        fee = gettext("biaya penyelenggara %(fee)s, bersih %(net)s") % {"fee": rp(payout.fee), "net": rp(payout.net)}
+        links.append(
+            Link("done", day_short(payout.paid_on), gettext("Pencairan %(reference)s") % {"reference": payout.reference},
+                 fee, ada, payout.gross, payout.provider.upper(), f"/office/reconciliation?operator={payout.operator_id}",
+                 gettext("Lihat"))
+        )  # fmt: skip
+        title = gettext("%(amount)s adalah pencairan %(reference)s") % {
+            "amount": rp(line.amount), "reference": payout.reference,
+        }  # fmt: skip
     else:
         age = max(0, (clock.today(market.timezone) - line.booked_on).days)
         days = ngettext("%(n)s hari", "%(n)s hari", age) % {"n": age} if age else gettext("hari ini")

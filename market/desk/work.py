@@ -7,10 +7,12 @@ from sqlmodel import Session
 
 from market import clock
 from market.auth.access import Principal, Role
+from market.collection import reconciliation
 from market.collection import service as collection
 from market.collection.pending import Waiting
 from market.money import rp
 from market.payments import service as payments
+from market.payments.payouts import differences
 from market.payments.refunds import refund_list
 from market.pricing.waiting import WaitingSheet, waiting_sheets
 from market.vendors.models import Market
@@ -39,6 +41,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     found = [t for w in collection.pending(session, ids) if (t := _cash(w, by, today))]
     found += _reviews(session, by, ids)
     found += _voids(session, by, ids)
+    found += _bank(session, by, markets, today)
     found += _refunds(session, by, ids)
     found += [t for w in waiting_sheets(session, ids, since=today - SHEETS_BACK) if (t := _sheet(w, by, today))]
     return sorted(found, key=lambda t: (not t.risk, t.kind != "needs", -t.age_days))
@@ -100,6 +103,33 @@ def _voids(session: Session, by: Principal, ids: list[str]) -> list[Task]:
         fact = ngettext("%(n)s pembatalan menunggu Anda", "%(n)s pembatalan menunggu Anda", len(own)) % {"n": len(own)}
         detail = f"{market_id} · {rp(sum(row.amount for row in own))} · {ago(own[0].asked_at)}"
         found.append(Task("needs", fact, detail, f"/office/voids?market={market_id}", gettext("Putuskan")))
+    return found
+
+
+def _bank(session: Session, by: Principal, markets: list[Market], today: date) -> list[Task]:
+    """Late deposits by market and day; what the bank and the providers show that nothing explains, by operator."""
+    mine = [m for m in markets if by.has(Role.treasurer, market_id=m.id)]
+    found = []
+    for market_id, day, amount in reconciliation.late(session, mine, today) if mine else []:
+        fact = gettext("Setoran terlambat %(amount)s") % {"amount": rp(amount)}
+        detail = f"{market_id} · {day_short(day)}"
+        href, verb = f"/office/deposits?market={market_id}", gettext("Setor")
+        found.append(Task("needs", fact, detail, href, verb, risk=True, age_days=(today - day).days))
+    for operator_id in sorted({m.operator_id for m in mine if by.has(Role.treasurer, operator_id=m.operator_id)}):
+        href = f"/office/reconciliation?operator={operator_id}"
+        ids = [m.id for m in mine if m.operator_id == operator_id]
+        loose = reconciliation.work(session, operator_id, ids).lines
+        unlike = differences(session, operator_id, ids, today)
+        if loose:
+            n, amount = len(loose), sum(x.line.amount for x in loose)
+            fact = ngettext("%(n)s mutasi bank belum diketahui", "%(n)s mutasi bank belum diketahui", n) % {"n": n}
+            age = max(0, (today - loose[0].line.booked_on).days)
+            found.append(Task("needs", fact, f"{operator_id} · {rp(amount)}", href, gettext("Cocokkan"), age_days=age))
+        if unlike:
+            n = len(unlike)
+            fact = ngettext("%(n)s selisih QRIS dan kartu", "%(n)s selisih QRIS dan kartu", n) % {"n": n}
+            age = max(0, (today - unlike[0].since).days)
+            found.append(Task("needs", fact, operator_id, href, gettext("Periksa"), age_days=age))
     return found
 
 

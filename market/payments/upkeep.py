@@ -8,6 +8,7 @@ from market.jobs.service import Payload, handler
 from market.ledger import sealer as sealer
 from market.payments import card_confirming as card_confirming
 from market.payments import confirming as confirming
+from market.payments import payout_fetching as payout_fetching
 from market.payments import refund_sending as refund_sending
 from market.web.idempotency import forget_old
 

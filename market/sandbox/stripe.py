@@ -162,7 +162,8 @@ class StripeApi:
             page = found[-limit:]
         else:
             page = found[:limit]
-        data = [self._shown(each, {}) for each in page]
+        inside = [str(p).removeprefix("data.") for p in params.get("expand") or [] if str(p).startswith("data.")]
+        data = [self._shown(each, {"expand": inside}) for each in page]
         return {"object": "list", "data": data, "has_more": len(found) > limit, "url": f"/v1/{path}"}
 
     def _matches(self, it: Document, params: Params, delivered: set[str]) -> bool:

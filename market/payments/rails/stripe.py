@@ -130,6 +130,7 @@ class PayoutLine:
     fee_minor: int
     net_minor: int
     currency: str
+    payment_intent: str = ""  # of the charge, refund or dispute; "" where Stripe names none
 
 
 P = ParamSpec("P")
@@ -271,12 +272,9 @@ class StripeGateway:
     @_translated
     def payout_lines(self, payout_id: str) -> list[PayoutLine]:
         """Everything inside an automatic payout, the payout's own line left out."""
-        listed = self._client.v1.balance_transactions.list({"payout": payout_id, "limit": 100})
-        return [
-            PayoutLine(t.id, t.reporting_category, str(t.source or ""), t.amount, t.fee, t.net, t.currency)
-            for t in listed.auto_paging_iter()
-            if t.type != "payout"
-        ]
+        asked: Any = {"payout": payout_id, "limit": 100, "expand": ["data.source"]}
+        listed = self._client.v1.balance_transactions.list(asked)
+        return [_payout_line(t.to_dict()) for t in listed.auto_paging_iter() if t.type != "payout"]
 
     @_translated
     def missed_events(self, since: datetime) -> list[StripeEvent]:
@@ -286,6 +284,16 @@ class StripeGateway:
         )
         found = [parse_event(json.dumps(event.to_dict()).encode()) for event in listed.auto_paging_iter()]
         return found[::-1]
+
+
+def _payout_line(t: dict[str, Any]) -> PayoutLine:
+    source = t.get("source")
+    of = source if isinstance(source, dict) else {}
+    named = str(of.get("id") or source or "")
+    return PayoutLine(
+        t["id"], t["reporting_category"], named, t["amount"], t["fee"], t["net"], t["currency"],
+        str(of.get("payment_intent") or ""),
+    )  # fmt: skip
 
 
 def _fact(session: dict[str, Any]) -> CheckoutFact:
