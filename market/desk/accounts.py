@@ -9,7 +9,7 @@ _NAMES = {
     "cash:market": N_("kas pasar"), "cash:variance": N_("selisih kas"), "variance": N_("selisih kas"),
     "bank": N_("bank"), "clearing:qris": N_("QRIS menunggu cair"), "clearing:stripe": N_("kartu menunggu cair"),
     "titipan": N_("titipan pedagang"), "review": N_("menunggu diperiksa"), "expense:mdr": N_("biaya penyelenggara"),
-    "writeoff": N_("penghapusan piutang"), "interbook": N_("antar buku"),
+    "unexplained": N_("uang belum diketahui asalnya"), "writeoff": N_("penghapusan piutang"), "interbook": N_("antar buku"),
 }  # fmt: skip
 
 
