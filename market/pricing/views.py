@@ -5,37 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
 from market.calendar.pawukon import balinese_day, days_to_galungan, next_galungan
 from market.calendar.service import Days
-from market.pricing import chart, wording
+from market.pricing import chart, lines, wording
 from market.pricing.figures import Reference, Verdict, judge
+from market.pricing.lines import Line
 from market.pricing.reading import Against, Board, BoardRow, Comparison, DayPrice, MarketPrice
 from market.settings import get_settings
 from market.web import words
 from market.web.i18n import gettext, language
 
 Span = Literal["30", "90", "365", "all"]
-
-
-class Line(NamedTuple):
-    """A commodity on a board, said and drawn. Without a price, `missing` and `last` take the number's place."""
-
-    id: str
-    name: str
-    per: str
-    price: str | None
-    direction: str
-    change: Markup
-    judgement: str
-    reference: str
-    missing: str
-    last: str
-    spark: Markup
 
 
 @dataclass(frozen=True)
@@ -61,6 +46,10 @@ class BoardPage:
     found: int
     known: int
     share: str
+
+    def rows(self, section: Section) -> Markup:
+        """A section's lines as the items of its list."""
+        return lines.rows(section.lines, f"/prices/{self.board.market.id}/")
 
 
 def board_page(board: Board, query: str = "") -> BoardPage:
