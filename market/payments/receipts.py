@@ -36,7 +36,8 @@ class PartlyReturned(Conflict):
 
 _RETURNED = text("""
     SELECT 1 FROM refund WHERE market_id = :m AND payment_id = :p AND state <> 'declined'
-    UNION ALL SELECT 1 FROM money_reversal WHERE market_id = :m AND payment_id = :p AND state <> 'won'""")
+    UNION ALL SELECT 1 FROM money_reversal WHERE market_id = :m AND payment_id = :p
+        AND (state <> 'won' OR settled + credited > 0)""")
 
 
 class SamePerson(Conflict):

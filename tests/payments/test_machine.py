@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,13 +19,18 @@ from market.dues import service as dues
 from market.dues.service import ChargeKey
 from market.ledger import service as ledger
 from market.ledger.service import BalanceTooLow
+from market.payments import refunds, titipan
 from market.payments import service as payments
-from market.payments import titipan
 from market.payments.attempts import Asked
 from market.payments.models import OutcomeKind, Payment, Receipt
 from market.payments.notices import Notification
 from market.payments.rails.snap import GeneratedQr
 from market.payments.rails.snap_status import PaymentState
+from market.payments.receipts import PartlyReturned, parse_number
+from market.payments.refund_answers import Said, answered
+from market.payments.refund_models import Refund, ReversalState, Way
+from market.payments.refunds import CreditSpent, DecidedAlready, MoreThanPaid, WrongWay
+from market.payments.reversals import taken_back
 from tests.payments import city
 from tests.payments.city import CLERK, FEE, HEAD, NOON, TODAY, TREASURER, Town, assert_clean, notice
 
@@ -55,6 +61,39 @@ class Paid:
     credit: int
     account: str
     cancelled: bool = False
+    back: int = 0  # rupiah that went back or are on their way
+    credit_back: int = 0  # of these, out of the credit
+    touched: bool = False  # some of it went back once: the receipt is not cancelled any more
+    left: dict[ChargeKey, int] = field(default_factory=dict)  # what it settles now
+
+    def __post_init__(self) -> None:
+        self.left = dict(self.parts)
+
+
+@dataclass
+class Sending:
+    """A refund by the rail, and what the bank has said about it."""
+
+    id: int
+    paid: Paid
+    amount: int
+    state: str = "sending"
+
+
+@dataclass
+class Taken:
+    """Money that a provider took back: what it reopened, what it took from the credit, what it could not reach."""
+
+    reference: str
+    paid: Paid
+    amount: int
+    parts: list[tuple[ChargeKey, int]]
+    credited: int
+    state: ReversalState
+
+    @property
+    def settled(self) -> int:
+        return sum(part for _, part in self.parts)
 
 
 @dataclass
@@ -64,7 +103,9 @@ class Model:
     owed: dict[int, dict[ChargeKey, int]] = field(default_factory=dict)
     credit: dict[int, int] = field(default_factory=dict)
     accounts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("clearing:qris", "clearing:stripe", "cash:desk:7"), 0)
+        default_factory=lambda: dict.fromkeys(
+            ("clearing:qris", "clearing:stripe", "cash:desk:7", "refunding", "disputed"), 0
+        )
     )
     review: dict[str, int] = field(default_factory=dict)
     paid: list[Paid] = field(default_factory=list)
@@ -79,6 +120,24 @@ class Model:
                 self.owed[vendor][key] -= part
                 amount -= part
         return parts, amount
+
+    def reach(self, paid: Paid, amount: int, *, credit: bool) -> tuple[int, int]:
+        """(rupiah of charges, rupiah of credit) that can be taken back of a payment, the credit first."""
+        taken = max(0, min(amount, paid.credit - paid.credit_back, self.credit[paid.vendor])) if credit else 0
+        return min(amount - taken, sum(paid.left.values())), taken
+
+    def take_back(self, paid: Paid, amount: int, settled: int, credited: int) -> list[tuple[ChargeKey, int]]:
+        """The newest charges are owed again, the credit shrinks; what was reopened."""
+        paid.back, paid.credit_back, paid.touched = paid.back + amount, paid.credit_back + credited, True
+        self.credit[paid.vendor] -= credited
+        parts = []
+        for key in sorted(paid.left, key=lambda key: key.period_start, reverse=True):
+            if part := min(settled, paid.left[key]):
+                parts.append((key, part))
+                paid.left[key] -= part
+                self.owed[paid.vendor][key] += part
+                settled -= part
+        return parts
 
 
 class Market(RuleBasedStateMachine):
@@ -96,6 +155,8 @@ class Market(RuleBasedStateMachine):
         self.frozen.__enter__()
         self.model, self.tries, self.sent, self.serial = Model(), list[Try](), list[tuple[Try, Notification]](), 0
         self.pressed: list[tuple[int, int, str]] = []
+        self.resolved, self.sending, self.disputes = 0, list[Sending](), list[Taken]()
+        self.owed_at_first = sum(city.owed(self.session, vendor) for vendor in self.town.vendors)
         for vendor in self.town.vendors:
             self.model.owed[vendor] = {
                 line.key: line.remaining for line in dues.unpaid(self.session, "KRN", vendor_id=vendor)
@@ -271,6 +332,10 @@ class Market(RuleBasedStateMachine):
             with pytest.raises(Exception, match="sudah dibatalkan"):
                 self.act(work)
             return
+        if paid.touched:
+            with pytest.raises(PartlyReturned):
+                self.act(work)
+            return
         if self.model.credit[paid.vendor] < paid.credit or (
             paid.account.startswith("cash") and self.model.accounts[paid.account] < paid.amount
         ):
@@ -307,6 +372,187 @@ class Market(RuleBasedStateMachine):
             self.model.credit[vendor] -= amount
             self.took("cash:desk:7", -amount)
 
+    # --- money back: refunds by two people, what the bank says of them, disputes
+
+    @precondition(lambda self: self.model.paid)
+    @rule(
+        data=st.data(),
+        way=st.sampled_from(list(Way)),
+        share=st.sampled_from(["one", "half", "all", "over"]),
+        crash=st.booleans(),
+    )
+    def refund(self, data: st.DataObject, way: Way, share: str, crash: bool) -> None:
+        """Full, in part or too much; by the rail, as credit or in cash. What cannot be approved is declined and leaves nothing."""
+        paid = data.draw(st.sampled_from(self.model.paid))
+        left = paid.amount - paid.back
+        amount = {"one": 1, "half": max(left // 2, 1), "all": max(left, 1), "over": left + 1}[share]
+
+        def asks() -> int:
+            return refunds.propose(
+                self.session, paid.number, amount=amount, way=way, reason="salah bayar", by=CLERK
+            ).id  # fmt: skip
+
+        refused: type[Exception] | None = None
+        if way is Way.ORIGINAL and paid.account.startswith("cash"):
+            refused = WrongWay
+        elif amount > left:
+            refused = MoreThanPaid
+        elif way is Way.CREDIT and amount > paid.amount - paid.credit:
+            refused = WrongWay
+        elif paid.cancelled:
+            refused = MoreThanPaid
+        if refused:
+            with pytest.raises(refused):
+                self.act(asks)
+            return
+        asked = self.act(asks, crash=crash)
+        settled, credited = self.model.reach(paid, amount, credit=way is not Way.CREDIT)
+        if settled + credited < amount:
+            self.refused(asked, CreditSpent)
+        elif way is Way.CASH and self.model.accounts["cash:desk:7"] < amount:
+            self.refused(asked, BalanceTooLow)
+        else:
+            self.act(lambda: self.decide(asked), crash=crash)
+            self.model.take_back(paid, amount, settled, credited)
+            if way is Way.CASH:
+                self.took("cash:desk:7", -amount)
+            elif way is Way.CREDIT:
+                self.model.credit[paid.vendor] += amount
+            else:
+                self.took("refunding", -amount)
+                self.sending.append(Sending(asked, paid, amount))
+        with pytest.raises(DecidedAlready):
+            self.act(lambda: self.decide(asked))
+
+    def decide(self, refund: int, *, approve: bool = True) -> Any:
+        return refunds.decide(self.session, "KRN", refund, approve=approve, by=TREASURER)
+
+    def refused(self, refund: int, error: type[Exception]) -> None:
+        with pytest.raises(error):
+            self.act(lambda: self.decide(refund))
+        self.act(lambda: self.decide(refund, approve=False))
+
+    @precondition(lambda self: self.sending)
+    @rule(data=st.data(), sent=st.sampled_from([True, False, None]), crash=st.booleans())
+    def bank_says(self, data: st.DataObject, sent: bool | None, crash: bool) -> None:
+        """Sent, failed, nothing yet; again, after the end, and money that came back."""
+        one = data.draw(st.sampled_from(self.sending))
+        key = self.session.get_one(Refund, ("KRN", one.id)).idempotency_key
+        self.act(lambda: answered(self.session, "KRN", one.id, key, Said(sent, "R-1", "kata bank")), crash=crash)
+        waits = one.state in ("sending", "unclear")
+        if sent and waits:
+            self.cleared(one, 1)
+            one.state = "done"
+        elif sent is False and one.state == "done":
+            self.cleared(one, -1)
+            one.state = "failed"
+        elif waits:
+            one.state = "failed" if sent is False else "unclear"
+
+    @precondition(lambda self: self.sending)
+    @rule(data=st.data(), how=st.sampled_from(["sent", "not_sent", "retry", "credit"]))
+    def by_hand(self, data: st.DataObject, how: str) -> None:
+        """The treasurer looks at the bank: allowed is only what the state leaves open."""
+        one = data.draw(st.sampled_from(self.sending))
+
+        def work() -> Any:
+            return refunds.settle_by_hand(self.session, "KRN", one.id, how=how, note="dilihat", by=TREASURER)
+
+        allowed = {"failed": ("sent", "retry", "credit"), "unclear": ("sent", "not_sent")}.get(one.state, ())
+        if how not in allowed:
+            with pytest.raises(WrongWay if allowed else DecidedAlready):
+                self.act(work)
+            return
+        self.act(work)
+        if how == "sent":
+            self.cleared(one, 1)
+        elif how == "credit":
+            self.took("refunding", one.amount)
+            self.model.credit[one.paid.vendor] += one.amount
+        one.state = {"sent": "done", "not_sent": "failed", "retry": "sending", "credit": "credit"}[how]
+
+    def cleared(self, one: Sending, sign: int) -> None:
+        self.took("refunding", sign * one.amount)
+        self.took(one.paid.account, -sign * one.amount)
+
+    @precondition(lambda self: any(p.account.startswith("clearing") for p in self.model.paid))
+    @rule(
+        data=st.data(),
+        share=st.sampled_from([1, 2, 3]),
+        state=st.sampled_from([ReversalState.open, ReversalState.open, ReversalState.lost, ReversalState.won]),
+        crash=st.booleans(),
+    )
+    def dispute(self, data: st.DataObject, share: int, state: ReversalState, crash: bool) -> None:
+        """The provider takes money back by itself: the debt is owed again, whatever of it can be reached."""
+        paid = data.draw(st.sampled_from([p for p in self.model.paid if p.account.startswith("clearing")]))
+        asked, reference = max(paid.amount // share, 1), f"dp_{self.next()}"
+        found = self.act(lambda: self.provider_takes(paid, reference, asked, state), crash=crash)
+        won = state is ReversalState.won
+        amount = asked if won else min(asked, paid.amount - paid.back)
+        if amount < 1 or paid.cancelled:
+            assert found is None
+            return
+        assert found.amount == amount
+        taken = Taken(reference, paid, amount, [], 0, state)
+        if not won:
+            settled, taken.credited = self.model.reach(paid, amount, credit=True)
+            taken.parts = self.model.take_back(paid, amount, settled, taken.credited)
+            self.took("disputed", amount - settled - taken.credited)
+            self.took(paid.account, -amount)
+        self.disputes.append(taken)
+
+    @precondition(lambda self: self.disputes)
+    @rule(data=st.data(), state=st.sampled_from(list(ReversalState)), crash=st.booleans())
+    def dispute_again(self, data: st.DataObject, state: ReversalState, crash: bool) -> None:
+        """Won puts everything back, what was paid meanwhile as credit; what is closed stays as it was."""
+        one = data.draw(st.sampled_from(self.disputes))
+        paid, vendor = one.paid, one.paid.vendor
+        self.act(lambda: self.provider_takes(paid, one.reference, one.amount, state), crash=crash)
+        if one.state is not ReversalState.open or state is ReversalState.open:
+            return
+        one.state = state
+        if state is ReversalState.lost:
+            return
+        settled = 0
+        for key, part in one.parts:
+            again = min(part, self.model.owed[vendor][key])
+            self.model.owed[vendor][key] -= again
+            paid.left[key] += again
+            settled += again
+        self.model.credit[vendor] += one.settled + one.credited - settled
+        self.took("disputed", -(one.amount - one.settled - one.credited))
+        self.took(paid.account, one.amount)
+        paid.back, paid.credit_back = paid.back - one.amount, paid.credit_back - one.credited
+
+    def provider_takes(self, paid: Paid, reference: str, amount: int, state: ReversalState) -> Any:
+        row = self.session.get_one(Receipt, parse_number(paid.number))
+        payment = self.session.get_one(Payment, ("KRN", row.payment_id))
+        return taken_back(
+            self.session, payment, reference=reference, kind="dispute", amount=amount, state=state
+        )  # fmt: skip
+
+    @rule(who=st.integers(0, 2), amount=st.integers(1, 2 * FEE), crash=st.booleans())
+    def withdraw_by_two(self, who: int, amount: int, crash: bool) -> None:
+        """Prepaid balance asked back at the desk by one, approved by another."""
+        vendor = self.town.vendors[who]
+
+        def asks() -> int:
+            return refunds.propose_withdrawal(
+                self.session, "KRN", vendor, amount=amount, reason="diminta pedagang", by=CLERK
+            ).id  # fmt: skip
+
+        if self.model.credit[vendor] < amount:
+            with pytest.raises(titipan.NotEnoughTitipan):
+                self.act(asks)
+            return
+        asked = self.act(asks)
+        if self.model.accounts["cash:desk:7"] < amount:
+            self.refused(asked, BalanceTooLow)
+            return
+        self.act(lambda: self.decide(asked), crash=crash)
+        self.model.credit[vendor] -= amount
+        self.took("cash:desk:7", -amount)
+
     @rule()
     def review(self) -> None:
         """The treasurer makes held money the payer's credit."""
@@ -314,13 +560,10 @@ class Market(RuleBasedStateMachine):
             if not item.amount or item.attempt_id is None:
                 continue
             vendor = next(t.vendor for t in self.tries if t.asked.id == item.attempt_id)
-            self.act(
-                lambda item=item: payments.resolve(
-                    self.session, item.id, as_credit=True, note="cocok", business_day=TODAY, by=TREASURER
-                )
-            )
+            note = {"as_credit": True, "note": "cocok", "business_day": TODAY, "by": TREASURER}
+            self.act(partial(payments.resolve, self.session, item.id, **note))
             self.model.credit[vendor] += item.amount
-            self.resolved = getattr(self, "resolved", 0) + item.amount
+            self.resolved += item.amount
 
     # --- what must hold after every step
 
@@ -331,9 +574,11 @@ class Market(RuleBasedStateMachine):
             assert titipan.balance(self.session, "KRN", vendor) == self.model.credit[vendor]
         for account, amount in self.model.accounts.items():
             assert ledger.balance(self.session, "KRN", account) == amount
-        assert -ledger.balance(self.session, "KRN", "review") == sum(self.model.review.values()) - getattr(
-            self, "resolved", 0
-        )
+        assert -ledger.balance(self.session, "KRN", "review") == sum(self.model.review.values()) - self.resolved
+        # Nothing is lost on the way: what is held and what is owed is what was charged and what belongs to others.
+        book = ledger.balances(self.session, "KRN")
+        others = sum(v for k, v in book.items() if k.startswith("titipan:") or k == "review")
+        assert sum(book.get(a, 0) for a in (*self.model.accounts, "receivable")) + others == self.owed_at_first
         numbers = self.session.execute(select(func.count(), func.max(Receipt.n)).select_from(Receipt)).one()
         assert tuple(numbers) == (len(self.model.paid), len(self.model.paid) or None)
         assert (self.session.scalar(select(func.sum(Payment.amount))) or 0) == sum(p.amount for p in self.model.paid)
