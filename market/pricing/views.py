@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from market.calendar.pawukon import balinese_day, days_to_galungan, next_galungan
 from market.calendar.service import Days
 from market.pricing import chart, lines, wording
+from market.pricing.catalogue import Item
 from market.pricing.figures import Reference, Verdict, judge
 from market.pricing.lines import Line
 from market.pricing.reading import Against, Board, BoardRow, Comparison, DayPrice, MarketPrice
@@ -56,10 +57,11 @@ def board_page(board: Board, query: str = "") -> BoardPage:
     """A market's board; `query` keeps the lines whose names hold every word of it."""
     known = [row for row in board.rows if row.is_known]
     wanted = [row for row in known if _matches(row, query)] if query else known
-    said = _said(language())
+    lang = language()
+    said = _said(lang)
     sections: dict[str, list[Line]] = {}
     for row in wanted:
-        sections.setdefault(row.item.group, []).append(_line(row, board, said))
+        sections.setdefault(row.item.group, []).append(_line(row, board, said, lang))
     return BoardPage(
         board=board,
         title=_board_title(board),
@@ -98,7 +100,6 @@ class _Said:
     few: str
     unseen: str
     last: str
-    per: str
 
 
 @lru_cache
@@ -118,12 +119,24 @@ def _said(_lang: str) -> _Said:
         few=gettext("baru %(n)s dari 3 pedagang"),
         unseen=gettext("tidak diamati"),
         last=gettext("terakhir %(day)s: %(price)s"),
-        per=gettext("per %(unit)s"),
     )
 
 
-def _line(row: BoardRow, board: Board, said: _Said) -> Line:
-    name, per = wording.name(row.item), said.per % {"unit": wording.unit(row.item)}
+@lru_cache(maxsize=1_024)
+def _called(item: Item, _lang: str) -> tuple[str, str]:
+    """Name and *per kg*: a commodity keeps them from one publication to the next."""
+    return wording.name(item), gettext("per %(unit)s") % {"unit": wording.unit(item)}
+
+
+@lru_cache(maxsize=1_024)
+def _judged(reference: Reference, verdict: Verdict, lang: str) -> str:
+    """*di atas HET 57.000*: a rule changes by decree, not by publication."""
+    words_of = _said(lang).judged[wording.JUDGEMENT[verdict]]
+    return words_of % {"kind": reference.kind.value, "figure": wording.judged_figure(reference, verdict)}
+
+
+def _line(row: BoardRow, board: Board, said: _Said, lang: str) -> Line:
+    name, per = _called(row.item, lang)
     if row.price is None:
         last = ""
         if row.last_day and row.last_price is not None:
@@ -134,8 +147,7 @@ def _line(row: BoardRow, board: Board, said: _Said) -> Line:
     judgement, lower, upper, against = "none", None, None, said.none
     if reference and verdict:
         judgement, lower, upper = wording.JUDGEMENT[verdict], reference.lower, reference.upper
-        figure = wording.judged_figure(reference, verdict)
-        against = said.judged[judgement] % {"kind": reference.kind.value, "figure": figure}
+        against = _judged(reference, verdict, lang)
     direction, change = _moved(row, board, said)
     spark = chart.sparkline(row.recent, lower, upper, above=verdict is Verdict.above)
     return Line(row.item.id, name, per, words.money(row.price), direction, change, judgement, against, "", "", spark)

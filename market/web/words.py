@@ -1,6 +1,7 @@
 """How figures and days are said, in the language of the request."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from babel.dates import format_date
 
@@ -28,7 +29,12 @@ def money(value: int | None) -> str:
 
 def day(value: date) -> str:
     """*Selasa, 24 November 2026*."""
-    return format_date(_date(value), "EEEE, d MMMM y", locale=language())
+    return _day(_date(value), language())
+
+
+@lru_cache(maxsize=2_048)
+def _day(civil: date, lang: str) -> str:
+    return format_date(civil, "EEEE, d MMMM y", locale=lang)
 
 
 def day_short(value: date) -> str:
