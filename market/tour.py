@@ -9,7 +9,7 @@ from market.words import N_
 
 PAY_CODE = "tour_pay_code"  # name of the installation fact: clear text of one sample card's code
 # Names of installation facts that say where something that went wrong is to be seen; the demo writes them.
-LATE, SHORT, VOID, CARD = "tour_late", "tour_short", "tour_void", "tour_card"
+LATE, SHORT, VOID, CARD, PLAN = "tour_late", "tour_short", "tour_void", "tour_card", "tour_plan"
 PASSWORD = "pasar-contoh-2026"  # noqa: S105 - of people who exist in sample data only; the demo refuses production
 
 
@@ -21,6 +21,7 @@ class Person:
     name: str
     role: str  # a market.auth Role
     market_id: str | None = None
+    note: str = ""  # what to come here for, where the role does not say it
 
 
 PEOPLE = (
@@ -29,7 +30,8 @@ PEOPLE = (
     Person("harga", "Ni Wayan Contoh", "surveyor", "KRN"),
     Person("kepala", "I Ketut Contoh", "market_head", "KRN"),
     Person("bendahara", "I Nyoman Contoh", "treasurer"),
-    Person("direksi", "Ni Made Contoh", "director"),
+    Person("direksi", "Ni Made Contoh", "director", note=N_("mengusulkan tarif dan keringanan")),
+    Person("direksi-dua", "I Putu Contoh", "director", note=N_("menyetujui usul direksi yang lain")),
     Person("auditor", "I Wayan Contoh", "auditor"),
     Person("kota", "Ni Ketut Contoh", "city_viewer"),
     Person("admin", "Admin Contoh", "admin"),
@@ -143,6 +145,14 @@ MISHAPS = (
         "kepala-str",
     ),
     Mishap(N_("Harga yang sudah terbit dikoreksi: angka lamanya tetap terbaca."), "/data", ""),
+    Mishap(
+        N_(
+            "Pedagang yang sakit mencicil: empat bagian disusun loket, disetujui kepala unit, dan tidak dihitung terlambat."
+        ),
+        "/office/arrears/KRN/{fact}",
+        "kepala",
+        PLAN,
+    ),
     Mishap(
         N_("Kartu hilang diganti: kode lama mati, titipan dan tagihannya tetap."),
         "/office/vendors/{fact}",

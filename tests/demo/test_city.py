@@ -15,8 +15,10 @@ from market.app import create_app
 from market.collection import service as collection
 from market.database import make_engine, session_scope
 from market.demo import service as demo
+from market.demo.people import principal
 from market.desk import guide
 from market.dues import service as dues
+from market.dues.schemas import TariffIn
 from market.ledger.verification import verify
 from market.payments import service as payments
 from market.payments.evidence import evidence
@@ -93,6 +95,23 @@ def test_the_tours_card_owes_ten_days_of_a_kereneng_stall(city: Engine) -> None:
         assert card is not None
         owed = dues.unpaid(session, "KRN", vendor_id=card.ref)
         assert (len(owed), sum(line.remaining for line in owed)) == (10, 83_250)
+
+
+def test_the_tour_has_two_directors_for_a_tariff(city: Engine) -> None:
+    """One proposes, the other approves; the tour names both. The shared city is left as it was."""
+    with clock.freeze(NOW), Session(city) as session:
+        directors = [person for person in PEOPLE if person.role == "director"]
+        one, two = (principal(session, person.username) for person in directors)
+        values = {
+            "charge_type": "BOP", "basis": "PER_DAY", "rate": "9000", "market_id": "KRN", "place_kind": "KIOS",
+            "valid_from": NOW.date() + timedelta(days=40), "legal_basis": "SK contoh", "replaces": True,
+        }  # fmt: skip
+        proposed = dues.add_tariff(session, "PERUMDA", TariffIn.model_validate(values), by=one)
+        assert dues.decide_tariff(session, proposed.id or 0, approve=True, by=two).state == "APPROVED"
+        session.rollback()
+    with TestClient(create_app(engine=city)) as client:
+        page = client.get("/tour").text
+    assert all(f"<b>{person.username}</b>" in page and person.note in page for person in directors)
 
 
 def test_a_social_partner_is_an_institution_whose_subsidy_is_visible(city: Engine) -> None:
