@@ -1,7 +1,9 @@
 """Asking the provider to send a refund: the key is committed, nothing is open during the call, a silence ends in a question.
 
 Stripe is asked for the refunds of the payment, and the same request is sent again only when ours is not among them (it has
-our key, so it is the same refund). An acquirer is asked with `qr-mpm-query`; what stays unclear waits for a person.
+our key, so it is the same refund). An acquirer is asked with `qr-mpm-query`: where all of a payment was to go back and the
+bank still says paid, nothing has left, and the same request is sent again under the same number. A part does not show in
+the payment's status, so after a silence it waits for a person who has looked at the bank.
 """
 
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from market.jobs.service import Opener, Payload, caller
 from market.payments import card_attempts, refunds
 from market.payments.gateway import client_of
 from market.payments.models import Payment, PaymentAttempt
-from market.payments.rails.snap import SnapProblem, SnapRefused, SnapUnreachable, new_external_id
+from market.payments.rails.snap import SnapNotConfigured, SnapProblem, SnapRefused, SnapUnreachable, new_external_id
 from market.payments.rails.snap_status import PaymentState
 from market.payments.rails.stripe import StripeNotConfigured, StripeProblem, StripeRefused
 from market.payments.refund_answers import Said, answered, said_of
@@ -97,15 +99,16 @@ def _by_acquirer(order: Order) -> Said:
         client = client_of(get_settings())
         if order.asked_before:
             told = client.query(order.reference, order.payment_reference, external_id=new_external_id(clock.now()))
-            # Only a refund of everything shows in the payment's own status; of a part a person asks the bank.
-            sent = True if told.state is PaymentState.REFUNDED and order.whole else None
-            return Said(sent, why=f"query {told.provider_status}")
+            if not (order.whole and told.state is PaymentState.PAID):
+                # Only a refund of everything shows in the payment's own status; of a part a person asks the bank.
+                sent = True if told.state is PaymentState.REFUNDED and order.whole else None
+                return Said(sent, why=f"query {told.provider_status}")
         done = client.refund(
             order.reference, order.payment_reference, order.key.replace(":", "-"), order.amount, order.reason[:250],
             external_id=new_external_id(clock.now()),
         )  # fmt: skip
         return Said(True, done.refund_no)
-    except (SnapRefused, SnapUnreachable) as no:
+    except (SnapRefused, SnapUnreachable, SnapNotConfigured) as no:
         certain = not order.asked_before and not getattr(no, "duplicate", False)
         return Said(False if certain else None, why=f"{type(no).__name__}: {no}")
     except SnapProblem as silence:
