@@ -20,6 +20,7 @@ from market.database import SessionDep
 from market.errors import MarketError, NotFound
 from market.money import BadAmount, parse_rupiah, rp
 from market.vendors import service as vendors
+from market.vendors.access import RowId
 from market.vendors.models import Market, MarketSession
 from market.web.forms import FormInput, checked, problems, redirect
 from market.web.i18n import gettext
@@ -118,7 +119,7 @@ def closing(request: Request, session: SessionDep, by: Officer, market: str = ""
 
 @router.post("/closing/{market}/handovers/{handover_id}")
 def verify(
-    request: Request, session: SessionDep, by: Counter, market: str, handover_id: int, form: FormInput
+    request: Request, session: SessionDep, by: Counter, market: str, handover_id: RowId, form: FormInput
 ) -> Response:
     """The second person's count."""
     found = vendors.get_market(session, market)
@@ -237,7 +238,7 @@ def record_line(request: Request, session: SessionDep, by: Depositor, market: st
 
 
 @router.post("/deposits/{market}/{deposit_id}/match")
-def match(session: SessionDep, by: Depositor, market: str, deposit_id: int, form: FormInput) -> Response:
+def match(session: SessionDep, by: Depositor, market: str, deposit_id: RowId, form: FormInput) -> Response:
     found = vendors.get_market(session, market)
     line = form.values.get("line", "")
     if not re.fullmatch(r"[0-9]{1,15}", line):

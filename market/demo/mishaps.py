@@ -71,6 +71,7 @@ def instalments(session: Session, *, not_vendor: int | None, clerk: Principal, h
     why = "Sakit dua bulan, mulai berdagang lagi (contoh)"
     plan = dues.agree_instalments(session, MARKET, vendor, parts, reason=why, by=clerk)
     dues.decide_instalments(session, MARKET, plan.id, approve=True, by=head)
+    installation.put(session, tour.PLAN, str(vendor))
 
 
 def void_a_slip(session: Session, market_id: str, round_id: int, *, by: Principal, head: Principal) -> None:
