@@ -5,6 +5,9 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from market import audit
+from market.desk import queries
+from market.dues import interest, letters
+from market.dues import late_notices as late_notices
 from market.dues import service as dues
 from market.jobs import delivery as delivery
 from market.jobs.service import Opener, Payload, caller, handler
@@ -23,6 +26,15 @@ def seal_audit(session: Session, payload: Payload) -> None:
 def accrue(session: Session, payload: Payload) -> None:
     """Charge what fell due since the last time: a market's day begins when its session opens, whatever the hour."""
     dues.accrue(session)
+
+
+@handler("dues.lateness", every=timedelta(minutes=30))
+def keep_lateness(session: Session, payload: Payload) -> None:
+    """Questions stop the count of days; plans are kept or broken; interest of the months begun; warnings that are over."""
+    queries.pause_questioned(session)
+    dues.review_plans(session)
+    interest.charge_interest(session)
+    letters.clear_warnings(session)
 
 
 @handler("vendors.life", every=timedelta(minutes=30))

@@ -1,6 +1,6 @@
 """`/vendor`: what a vendor sees of their own: places, what is owed and why, payments with receipts, the prepaid balance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +11,9 @@ from market.auth.access import Vendor
 from market.database import SessionDep
 from market.desk.trace import Link, vendors_part
 from market.dues import service as dues
+from market.dues.late_models import PlanState
+from market.dues.letter_rules import letter_name
+from market.dues.letters import letters
 from market.dues.service import LineGroup
 from market.errors import NotFound
 from market.money import rp
@@ -23,6 +26,7 @@ from market.payments.receipts import ReceiptUnknown, parse_number
 from market.vendors import lists
 from market.vendors import service as vendors
 from market.vendors.models import Market
+from market.web.i18n import gettext
 from market.web.render import render
 
 router = APIRouter(prefix="/vendor", include_in_schema=False)
@@ -52,6 +56,8 @@ class AtMarket:
     titipan: int
     movements: list[TitipanMovement]
     paid: list[Paid]
+    plan: dues.PlanView | None = None
+    letters: list[tuple[str, str, date, date | None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -106,19 +112,27 @@ def vendor_home(session: Session, vendor_id: int) -> VendorHome:
 
 
 def _at(session: Session, code: str, rows: list[lists.PermitRow], vendor_id: int, today: date) -> AtMarket:
+    market = vendors.get_market(session, code)
     owed = dues.unpaid(session, code, vendor_id=vendor_id)
+    plans = dues.plans(session, [code], vendor_id=vendor_id)
     paid = [
         Paid(receipt.number, p.amount, p.credited, p.method, p.paid_at, receipt.place)
         for p, receipt in payments.payment_list(session, code, vendor_id=vendor_id, limit=RECENT)
     ]
     return AtMarket(
-        market=vendors.get_market(session, code),
+        market=market,
         places=[p for p in rows if p.valid_until is None or p.valid_until > today],
         owed=sum(line.remaining for line in owed),
         groups=dues.grouped(owed),
         titipan=titipan.balance(session, code, vendor_id),
         movements=titipan.statement(session, code, vendor_id, limit=10),
         paid=paid,
+        plan=next((p for p in plans if p.plan.state == PlanState.AGREED and p.plan.done_on is None), None),
+        letters=[
+            (gettext(letter_name(market.fee_regime, row.kind)), str(row.id), row.issued_on, row.answer_by)
+            for row in letters(session, code, vendor_id=vendor_id)[:RECENT]
+            if row.issued_on is not None
+        ],
     )
 
 

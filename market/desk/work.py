@@ -10,6 +10,7 @@ from market.auth.access import Principal, Role
 from market.collection import reconciliation
 from market.collection import service as collection
 from market.collection.pending import Waiting
+from market.dues.waiting import waiting_decisions
 from market.money import rp
 from market.payments import service as payments
 from market.payments.payouts import differences
@@ -43,6 +44,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     found += _voids(session, by, ids)
     found += _bank(session, by, markets, today)
     found += _refunds(session, by, ids)
+    found += _lateness(session, by, ids, today)
     found += [t for w in waiting_sheets(session, ids, since=today - SHEETS_BACK) if (t := _sheet(w, by, today))]
     return sorted(found, key=lambda t: (not t.risk, t.kind != "needs", -t.age_days))
 
@@ -130,6 +132,23 @@ def _bank(session: Session, by: Principal, markets: list[Market], today: date) -
             fact = ngettext("%(n)s selisih QRIS dan kartu", "%(n)s selisih QRIS dan kartu", n) % {"n": n}
             age = max(0, (today - unlike[0].since).days)
             found.append(Task("needs", fact, operator_id, href, gettext("Periksa"), age_days=age))
+    return found
+
+
+def _lateness(session: Session, by: Principal, ids: list[str], today: date) -> list[Task]:
+    """Plans and letters wait for a head or a director, write-offs for a director; never for the one who asked."""
+    found = []
+    rows = [w for w in waiting_decisions(session, ids) if w.created_by != by.user_id]
+    for market_id in dict.fromkeys(w.market_id for w in rows):
+        may_decide = by.has(Role.market_head, Role.director, market_id=market_id)
+        may_direct = by.has(Role.director, market_id=market_id)
+        own = [w for w in rows if w.market_id == market_id and (may_direct if w.kind == "writeoff" else may_decide)]
+        if own:
+            told = ngettext("%(n)s keputusan tunggakan menunggu Anda", "%(n)s keputusan tunggakan menunggu Anda", len(own))
+            detail = f"{market_id} · {rp(sum(w.amount for w in own))} · {ago(own[0].created_at)}"
+            age = (today - clock.local(own[0].created_at).date()).days
+            href = f"/office/arrears?market={market_id}"
+            found.append(Task("needs", told % {"n": len(own)}, detail, href, gettext("Putuskan"), age_days=age))
     return found
 
 

@@ -9,9 +9,10 @@ from sqlmodel import Session
 
 from market.dues.charges import OPEN, charge
 from market.dues.sources import permit
-from market.vendors.models import Vendor
+from market.vendors.models import Operator, Vendor
 
 vendor = Vendor.__table__  # type: ignore[attr-defined]
+operator = Operator.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,8 @@ def vendor_names(session: Session, vendor_ids: Collection[int]) -> dict[int, str
         return {}
     rows = session.execute(select(vendor.c.id, vendor.c.name).where(vendor.c.id.in_(list(vendor_ids))))
     return {row.id: row.name for row in rows}
+
+
+def operator_name(session: Session, operator_id: str) -> str:
+    """Who runs the market, as a letter's head says it."""
+    return str(session.execute(select(operator.c.name).where(operator.c.id == operator_id)).scalar_one())

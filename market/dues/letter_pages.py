@@ -11,13 +11,14 @@ from market.auth.access import Vendor
 from market.database import SessionDep
 from market.dues.charge_pages import market_of
 from market.dues.charges import by_keys
+from market.dues.debtors import operator_name
 from market.dues.late_models import Letter, LetterKind
 from market.dues.letter_rules import letter_name
 from market.dues.letters import NoSuchLetter, lines_of_letter, number_of
 from market.vendors import lists
 from market.vendors import service as vendors
 from market.vendors.access import Reader, RowId
-from market.vendors.models import Market, Operator
+from market.vendors.models import Market
 from market.web.i18n import gettext
 from market.web.render import render
 
@@ -29,7 +30,7 @@ class LateLetterPage:
     """What templates/dues/late_letter.html prints. Amounts are those of the day it was written."""
 
     market: Market
-    operator: Operator
+    operator: str
     row: Letter
     to: str
     title: str
@@ -77,7 +78,7 @@ def _letter(session: Session, market: Market, row: Letter, back: str) -> LateLet
     ]
     return LateLetterPage(
         market=market,
-        operator=session.get_one(Operator, market.operator_id),
+        operator=operator_name(session, market.operator_id),
         row=row,
         to=lists.find_vendor(session, row.vendor_id).name,
         title=gettext(letter_name(market.fee_regime, row.kind)),
