@@ -37,6 +37,7 @@ from market.monitor import pages as monitor_pages
 from market.payments import api as payments_api
 from market.payments import card_hook as payments_card_hook
 from market.payments import pages as payments_pages
+from market.payments import refund_api as payments_refunds
 from market.payments import verify_pages as payments_verify
 from market.payments import webhooks as payments_webhooks
 from market.payments.card_attempts import checkout_hosts
@@ -68,7 +69,8 @@ ROUTERS = (
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
     vendors_erasing.router, vendors_floor.router,
     dues_api.router, dues_pages.router, dues_late.router,
-    payments_api.router, payments_pages.router, payments_verify.router, payments_webhooks.router, payments_card_hook.router,
+    payments_api.router, payments_refunds.router, payments_pages.router, payments_verify.router,
+    payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_watch.router,
     collection_api.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,

@@ -270,9 +270,13 @@ def _locked(session: Session, market_id: str, refund_id: int) -> Refund:
     return found
 
 
-def refund_list(session: Session, market_id: str, *, limit: int = 100, open_only: bool = False) -> list[Refund]:
-    """Refunds of a market, the newest first."""
+def refund_list(
+    session: Session, market_id: str, *, limit: int = 100, open_only: bool = False, before: int | None = None
+) -> list[Refund]:
+    """Refunds of a market, the newest first; those older than the refund `before`."""
     query = select(Refund).where(col(Refund.market_id) == market_id).order_by(col(Refund.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(Refund.id) < before)
     if open_only:
         query = query.where(col(Refund.state).in_(OPEN))
     return list(session.execute(query).scalars())
