@@ -176,5 +176,5 @@ def _receipt(session: Session, by: Principal, number: str, t: str) -> ReceiptOut
     return ReceiptOut(
         number=view.number, status=status, market=view.market_id, place=view.place, paid_at=view.paid_at,
         business_day=view.business_day, method=view.method, amount=view.amount, credited=view.credited,
-        lines=[ReceiptLineOut.model_validate(line) for line in view.lines], token=token_of(view),
+        returned=view.returned, lines=[ReceiptLineOut.model_validate(line) for line in view.lines], token=token_of(view),
     )  # fmt: skip

@@ -39,6 +39,11 @@ def _data(view: ReceiptView) -> dict[str, object]:
     figures = [row for line in view.lines for row in figure_rows(line)]
     if view.credited:
         figures.append([gettext(N_("Titipan")), words.number(view.credited)])
+    returned = ""
+    if view.returned and view.returned_at and view.genuine:
+        said = N_("Dikembalikan seluruhnya") if view.returned >= view.amount else N_("Dikembalikan sebagian")
+        day = words.day_short(view.returned_at)
+        returned = f"{gettext(said)}: {words.money(view.returned)}, {day}"
     facts = [[gettext(N_("Untuk")), gettext(N_("Tempat {place}")).format(place=view.place)]] if view.place else []
     facts += [[line.name, period_words(line)] for line in view.lines]
     basis = gettext(N_("Dasar tarif: {basis}")).format(basis="; ".join(view.legal_bases)) if view.legal_bases else ""
@@ -54,6 +59,7 @@ def _data(view: ReceiptView) -> dict[str, object]:
         "facts": facts,
         "figures": figures,
         "total": [gettext(N_("Jumlah dibayar")), words.money(view.amount)],
+        "returned": returned,
         "basis": basis,
         "number_label": gettext(N_("Nomor bukti")),
         "number": view.number,

@@ -16,6 +16,7 @@ from market.ledger import service as ledger
 from market.ledger.identity import new_id
 from market.ledger.service import Line
 from market.payments.models import MovementKind, Payment, Receipt, ReceiptCancellation, TitipanMovement
+from market.payments.returned import returned_of
 from market.vendors.models import Market, Operator
 from market.words import N_
 
@@ -81,6 +82,8 @@ class ReceiptView:
     timezone: str
     lines: list[ReceiptLine]
     cancelled_at: datetime | None
+    returned: int = 0  # rupiah that went back to the payer, whatever the way
+    returned_at: datetime | None = None
 
     @property
     def genuine(self) -> bool:
@@ -130,6 +133,7 @@ def _view(session: Session, row: Receipt) -> ReceiptView:
     payment = session.get_one(Payment, (row.market_id, row.payment_id))
     market = session.get_one(Market, row.market_id)
     cancelled = session.get(ReceiptCancellation, (row.market_id, row.year, row.n))
+    returned = returned_of(session, row.market_id, payment.id)
     return ReceiptView(
         number=row.number,
         market_id=row.market_id,
@@ -147,6 +151,8 @@ def _view(session: Session, row: Receipt) -> ReceiptView:
         timezone=market.timezone,
         lines=_lines(settled_by(session, row.market_id, payment.id)),
         cancelled_at=cancelled.at if cancelled else None,
+        returned=returned.amount,
+        returned_at=returned.at,
     )
 
 

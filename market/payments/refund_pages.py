@@ -11,6 +11,7 @@ from market.database import SessionDep
 from market.errors import Invalid, MarketError, NotFound
 from market.money import BadAmount, parse_rupiah
 from market.payments import refunds
+from market.payments.finding import find_payers
 from market.payments.refund_models import Refund, Way
 from market.vendors import service as vendors
 from market.vendors.models import Market
@@ -41,20 +42,30 @@ class RefundsPage:
 
 
 @router.get("")
-def refund_home(request: Request, session: SessionDep, by: Reader, market: str = "", receipt: str = "") -> Response:
-    return render(request, "payments/refunds.html", _page(session, by, market, {"receipt": receipt[:24]}))
+def refund_home(
+    request: Request, session: SessionDep, by: Reader, market: str = "", receipt: str = "", payer: str = ""
+) -> Response:
+    given = {"receipt": receipt[:24], "payer": payer[:80]}
+    return render(request, "payments/refunds.html", _page(session, by, market, given))
 
 
 @router.post("/{market_id}")
 def ask(request: Request, session: SessionDep, by: Payer, market_id: str, form: FormInput) -> Response:
-    """Propose."""
+    """Propose: money of a receipt, or prepaid balance back as cash."""
     code = _page(session, by, market_id).market.id
+    withdraws = form.values.get("act") == "withdraw"
 
     def work() -> None:
         try:
             amount = parse_rupiah(form.values.get("amount", ""))
         except BadAmount:
             raise Invalid(fields={"amount": say(N_("Isi jumlah rupiah bulat, misalnya 15.000."))}) from None
+        if withdraws:
+            vendor = _payer(session, code, form.values.get("payer", ""))
+            refunds.propose_withdrawal(
+                session, code, vendor, amount=amount, reason=form.values.get("reason", ""), by=by
+            )
+            return
         if form.values.get("way") not in tuple(Way):
             raise Invalid(fields={"way": say(N_("Pilih caranya."))})
         number = form.values.get("receipt", "")
@@ -82,6 +93,15 @@ def answer(
 
     values = form.values | {"refund": str(refund_id)}
     return _done(request, session, by, code, values, work, say(N_("Tersimpan, dan tercatat siapa yang memutuskan.")))
+
+
+def _payer(session: Session, code: str, typed: str) -> int:
+    """The one vendor behind a place, a name or a card."""
+    found = find_payers(session, code, typed[:80]) if typed.strip() else []
+    if len(found) == 1:
+        return found[0].vendor_id
+    several = say(N_("Lebih dari satu pedagang cocok. Tulis kode tempatnya, misalnya B-12."))
+    raise Invalid(fields={"payer": several if found else say(N_("Belum ketemu. Tulis kode tempatnya, misalnya B-12."))})
 
 
 def _done(

@@ -69,6 +69,7 @@ class ReceiptOut(ReceiptCheck):
     method: str | None = None
     amount: int | None = None
     credited: int | None = None
+    returned: int | None = Field(default=None, description="Rupiah that went back to the payer since")
     lines: list[ReceiptLineOut] | None = None
     token: str | None = Field(default=None, description="The signed summary in the receipt's QR")
 
