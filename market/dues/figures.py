@@ -71,7 +71,7 @@ def day_figures(session: Session, market_ids: Iterable[str], day: date) -> list[
             func.sum(settlement.c.amount), func.sum(earlier),
         )
         .select_from(settlement.join(permit, holder))
-        .where(settlement.c.market_id.in_(ids), settlement.c.day == day)
+        .where(settlement.c.market_id.in_(ids), settlement.c.day == day, settlement.c.source != "writeoff")
         .group_by(settlement.c.market_id, permit.c.session_code, settlement.c.method)
     )  # fmt: skip
     for market_id, code, method, amount, arrears in session.execute(taken):

@@ -73,6 +73,8 @@ def test_a_write_off_and_its_reversal_follow_into_the_ledger(session: Session, o
         assert ledger.balance(session, "KRN", "writeoff") == row.amount
         holds(session)
         assert sum(c.remaining for c in dues.unpaid(session, "KRN")) == owed - row.amount
+        today = dues.day_figures(session, ["KRN"], date(2025, 11, 30))[0]
+        assert today.collected == 0 and today.by_method == {}  # given up is not collected
         back = propose_reversal(session, "KRN", row.id, by=director(session, 2), **SK)
         with pytest.raises(NotReversible):
             propose_reversal(session, "KRN", row.id, by=director(session, 2), **SK)
