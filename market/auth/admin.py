@@ -180,7 +180,7 @@ def page_of(session: Session, values: dict[str, str] | None = None, errors: dict
 
 
 def _user(session: Session, user_id: int) -> UserAccount:
-    user = session.get(UserAccount, user_id)
+    user = session.get(UserAccount, user_id) if 0 <= user_id < 2**63 else None
     if user is None:
         raise NoSuchUser
     return user

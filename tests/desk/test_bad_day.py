@@ -16,6 +16,7 @@ from market.ledger import service as ledger
 from market.pricing import service as pricing
 from tests.collection.test_cash_day import DAY, NOON
 from tests.dues import city
+from tests.test_matrix import concrete, declared
 
 SignIn = Callable[..., str]
 HUGE = "9" * 30
@@ -140,3 +141,29 @@ def test_nobody_approves_the_prices_they_entered(client: TestClient) -> None:
         status, page = asked(client, f"{url}/approve", {})
         assert status == 403 and "menyetujuinya sendiri" in page
         assert one(client, "SELECT count(*) FROM publication") == 0
+
+
+def test_a_number_that_no_database_holds_is_nowhere_an_error_of_ours(client: TestClient) -> None:
+    """Every route with a hole, asked by a person with every office role."""
+    with clock.freeze(NOON):
+        with Session(client.app.state.engine) as session:  # type: ignore[attr-defined]
+            city.market(session)
+            user = auth.add_user(session, "semua", name="Semua", password=None, by=SYSTEM)
+            for role in Role:
+                if role is not Role.vendor:
+                    auth.grant(session, "semua", role, by=SYSTEM, valid_from=date(2020, 1, 1))
+            token = auth.open_session(session, user)
+            session.commit()
+        wrong = []
+        for method, path in sorted(declared()):
+            if "{" in path:
+                client.cookies.clear()
+                client.cookies.set(COOKIE, token)
+                answer = client.request(
+                    method,
+                    concrete(path.replace("{market_id}", "{market}"), number=HUGE),
+                    data={} if method == "POST" else None,
+                )
+                if answer.status_code == 500:
+                    wrong.append(f"{method} {path}")
+        assert not wrong, "\n".join(wrong)
