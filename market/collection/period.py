@@ -12,8 +12,9 @@ from sqlmodel import Session, col
 
 from market import clock
 from market.collection.models import Deposit
-from market.payments.models import Method, Payment
+from market.payments.models import Method
 from market.payments.payout_models import Payout, PayoutLine
+from market.payments.received import received
 from market.vendors.models import Market
 
 CHANNELS = {"cash": Method.TUNAI, "qris": Method.QRIS, "stripe": Method.STRIPE}
@@ -59,14 +60,15 @@ def period(session: Session, markets: Sequence[Market], first: date, last: date)
     moved: dict[tuple[str, str], dict[str, int]] = {}
     for book, channel, part, amount in session.execute(_MOVED, {"books": ids, "first": first, "last": last}):
         moved.setdefault((book, channel), {})[part] = int(amount)
-    receipts = _receipts(session, ids, first, last)
+    names = {method: channel for channel, method in CHANNELS.items()}
+    receipts = {(m, names[method]): amount for (m, method), amount in received(session, ids, first, last).items()}
     sent = _deposits(session, markets, first, last) | _payouts(session, ids, first, last)
     rows = []
     for market_id, channel in sorted(set(moved) | set(receipts) | set(sent)):
         parts = moved.get((market_id, channel), {})
-        opening, received, other, out = (parts.get(p, 0) for p in ("opening", "received", "other", "sent"))
+        opening, came, other, out = (parts.get(p, 0) for p in ("opening", "received", "other", "sent"))
         row = PeriodRow(
-            market_id, channel, opening, received, other, -out, opening + received + other + out,
+            market_id, channel, opening, came, other, -out, opening + came + other + out,
             receipts.get((market_id, channel), 0), sent.get((market_id, channel), 0),
         )  # fmt: skip
         rows.append(row)
@@ -76,19 +78,6 @@ def period(session: Session, markets: Sequence[Market], first: date, last: date)
 def records(rows: Sequence[PeriodRow]) -> list[dict[str, Any]]:
     """The rows of a file: integers of rupiah."""
     return [asdict(row) | {"difference": row.difference} for row in rows]
-
-
-def _receipts(session: Session, ids: list[str], first: date, last: date) -> dict[tuple[str, str], int]:
-    names = {method: channel for channel, method in CHANNELS.items()}
-    rows = session.execute(
-        select(col(Payment.market_id), col(Payment.method), func.sum(col(Payment.amount)))
-        .where(
-            col(Payment.market_id).in_(ids), col(Payment.method).in_(list(names)),
-            col(Payment.business_day) >= first, col(Payment.business_day) <= last,
-        )
-        .group_by(col(Payment.market_id), col(Payment.method))
-    )  # fmt: skip
-    return {(m, names[Method(method)]): int(amount) for m, method, amount in rows}
 
 
 def _deposits(session: Session, markets: Sequence[Market], first: date, last: date) -> dict[tuple[str, str], int]:

@@ -337,8 +337,7 @@ def _due(session: Session, pairs: Collection[tuple[str, date]]) -> dict[tuple[st
 
 def markets_of(session: Session, operator_id: str) -> list[Market]:
     """Every market of an operator."""
-    rows = session.execute(select(Market).where(col(Market.operator_id) == operator_id)).scalars()
-    return list(rows)
+    return [m for m in vendors.every_market(session) if m.operator_id == operator_id]
 
 
 def operators(session: Session, by: Principal) -> dict[str, list[Market]]:

@@ -266,7 +266,7 @@ def channel_name(channel: str) -> str:
 
 def _pdf(page: ReconciliationPage) -> bytes:
     heads = (
-        N_("Pasar"), N_("Cara bayar"), N_("Saldo awal"), N_("Diterima"), N_("Lainnya"), N_("Ke bank"),
+        N_("Pasar"), N_("Cara bayar"), N_("Saldo awal"), N_("Diterima"), N_("Lain-lain"), N_("Ke bank"),
         N_("Saldo akhir"), N_("Selisih"),
     )  # fmt: skip
     figures = [(r.opening, r.received, r.other, r.sent, r.closing, r.difference) for r in page.rows]

@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from numbers import Real
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +19,7 @@ from market.auth.access import Principal, Role
 from market.collection.models import BankLine
 from market.collection.statement_models import StatementLayout
 from market.errors import Invalid, NotFound
+from market.payments.payout_files import exact
 from market.sheets.books import Row, Sheet, open_book
 from market.words import N_, Message, say
 
@@ -282,8 +284,8 @@ def _cell(row: Row, at: int | None) -> object:
 
 
 def _reference(cell: object) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
+    if isinstance(cell, Real) and (digits := exact(cell)) is not None:
+        return str(digits)  # a spreadsheet keeps a number of digits as a number
     return " ".join(str(cell).split()) if cell not in (None, "") else ""
 
 
@@ -307,8 +309,8 @@ def rupiah(cell: object, decimal: str) -> int | None:
     """A cell as whole rupiah; empty and dashes are 0; a fraction other than zeros, a sign or a letter is None."""
     if cell is None or isinstance(cell, bool):
         return 0 if cell is None else None
-    if isinstance(cell, int | float):
-        return int(cell) if float(cell).is_integer() and abs(cell) <= LARGEST else None
+    if isinstance(cell, Real):
+        return exact(cell)
     text = str(cell).replace("\u00a0", " ").strip().removeprefix("Rp").removeprefix("IDR").replace(" ", "")
     if text.strip("-") == "":
         return 0

@@ -18,7 +18,7 @@ from market.payments.payout_models import Payout
 from market.payments.payouts import LineIn, PayoutIn, record_payout
 from market.payments.rails.stripe import PayoutLine as StripeLine
 from market.settings import get_settings
-from market.vendors.models import Market
+from market.vendors import service as vendors
 
 PROVIDER = "stripe"
 LOOK_BACK = timedelta(days=60)
@@ -44,14 +44,14 @@ def take(session: Session, payout_id: str, lines: list[StripeLine]) -> Payout | 
     if not lines or any(line.currency != "idr" for line in lines):
         return None
     told = [_line(line) for line in lines]
-    owner = session.execute(
-        select(col(Market.operator_id))
-        .join(Payment, col(Payment.market_id) == col(Market.id))
+    market_id = session.execute(
+        select(col(Payment.market_id))
         .where(col(Payment.provider) == PROVIDER, col(Payment.provider_reference).in_([t.ours for t in told if t.ours]))
         .limit(1)
     ).scalar()
-    if owner is None:
+    if market_id is None:
         return None
+    owner = vendors.get_market(session, market_id).operator_id
     report = PayoutIn(
         PROVIDER, payout_id, f"BPD-{owner}", clock.today(), told, _rupiah(sum(x.net_minor for x in lines))
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from numbers import Real
 
 from market.errors import Invalid
 from market.payments.payouts import LineIn, PayoutIn
@@ -72,10 +74,14 @@ def whole(cell: object) -> int | None:
     """A cell as whole rupiah: a number without a fraction, or digits with `.00` at most; None for anything else."""
     if isinstance(cell, bool) or cell is None:
         return None
-    if isinstance(cell, int):
-        return cell
-    if isinstance(cell, float):
-        return int(cell) if cell.is_integer() and abs(cell) < 10**15 else None
+    if isinstance(cell, Real):
+        return exact(cell)
     text = str(cell).strip().removesuffix(".00")
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 15 else None
+
+
+def exact(number: Real) -> int | None:
+    """A spreadsheet's number as a whole one; None where it has a fraction or is too big to be rupiah."""
+    value = Decimal(str(number))
+    return int(value) if value.is_finite() and abs(value) < 10**15 and value == value.to_integral_value() else None

@@ -22,7 +22,7 @@ from market.ledger.service import LARGEST, Line
 from market.payments.models import Inbox, Method, Payment, PaymentAttempt
 from market.payments.payout_models import Payout, PayoutLine
 from market.payments.static_qr import EVENT as STATIC
-from market.vendors.models import Market
+from market.vendors import service as vendors
 from market.words import N_
 
 CLEARING = {"qris": "clearing:qris", "stripe": "clearing:stripe"}
@@ -149,8 +149,7 @@ def _digest(told: PayoutIn) -> str:
 
 def _lines(session: Session, operator_id: str, told: PayoutIn, payout_id: int) -> list[dict[str, object]]:
     """Each line with the payment it pays out; a payment that some payout holds already is not paid out twice."""
-    markets = select(col(Market.id)).where(col(Market.operator_id) == operator_id)
-    market_ids = list(session.execute(markets).scalars())
+    market_ids = [m.id for m in vendors.every_market(session) if m.operator_id == operator_id]
     known = _known(session, market_ids, told)
     ids = {o.payment_id for o in known.values() if o.payment_id}
     used = {(m, p) for m, p in _paid_out(session, market_ids, ids)}
