@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from market import clock
 from market.auth.access import MarketHead, Officer, Principal, Role, allow
 from market.database import SessionDep
-from market.errors import MarketError, NotFound
+from market.errors import Invalid, MarketError, NotFound
 from market.money import BadAmount, parse_rupiah
 from market.pricing import figures, wording
 from market.pricing import service as pricing
@@ -20,6 +21,7 @@ from market.pricing.catalogue import Item
 from market.pricing.models import Answer, Quote, SheetState
 from market.pricing.reading import Board, BoardRow
 from market.pricing.survey import SLOTS, BadQuotes
+from market.pricing.survey_files import LETTERS, read_file
 from market.vendors import service as vendors
 from market.vendors.models import Market
 from market.web.forms import FormInput, problems, redirect
@@ -42,13 +44,18 @@ class Row:
     unit: str
     last: int | None
     slots: list[str]
-    answer: str
+    answers: list[str]
     reason: str
     errors: dict[int, str]
     notes: list[str]
     flag: str
     median: int | None
     n: int
+
+    @property
+    def answer(self) -> str:
+        """The first reason for a missing price."""
+        return next((answer for answer in self.answers if answer), "")
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class SheetPage:
     board: Board | None
     errors: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    file_name: str = ""  # a file was read into the fields and is not saved yet
 
     @property
     def answered(self) -> int:
@@ -95,7 +103,7 @@ def enter(request: Request, session: SessionDep, by: Enterer, market: str, day: 
     if not errors:
         try:
             with session.begin_nested():
-                pricing.record_quotes(session, found.id, day, quotes, by=by)
+                pricing.record_quotes(session, found.id, day, quotes, emptied=_emptied(typed, quotes), by=by)
                 if typed.get("act") == "submit":
                     pricing.submit(session, found.id, day, by=by)
             told = (
@@ -108,6 +116,42 @@ def enter(request: Request, session: SessionDep, by: Enterer, market: str, day: 
             errors = problems(refusal)
     page = sheet_page(session, by, found.id, day, typed, errors)
     return render(request, "pricing/sheet.html", page, 422)
+
+
+@router.post("/{market}/{day}/cell")
+def save_cell(session: SessionDep, by: Enterer, market: str, day: date, form: FormInput) -> Response:
+    """One commodity's fields as they are typed: 204, or 422 with a sentence per wrong slot. The page saves by it."""
+    found = _market(session, by, market)
+    typed = form.values
+    quotes, errors = _read(session, typed)
+    if not errors:
+        try:
+            with session.begin_nested():
+                pricing.record_quotes(session, found.id, day, quotes, emptied=_emptied(typed, quotes), by=by)
+            return Response(status_code=204)
+        except BadQuotes as refusal:
+            errors = {k: translate(v) for k, v in refusal.fields.items()}
+        except MarketError as refusal:
+            errors = problems(refusal)
+    return JSONResponse({"errors": errors}, 422)
+
+
+@router.post("/{market}/{day}/upload")
+def upload(request: Request, session: SessionDep, by: Enterer, market: str, day: date, form: FormInput) -> Response:
+    """A file read into the page's fields, every bad row named; nothing is saved until the person says so there."""
+    found = _market(session, by, market)
+    sent = form.files.get("file")
+    name = (sent.filename or "") if sent is not None else ""
+    typed: dict[str, str] = {}
+    try:
+        if sent is None or not name:
+            raise Invalid(fields={"file": say(N_("Pilih dulu filenya."))})
+        items = pricing.commodities(session, surveyed=True)
+        typed, errors = read_file(sent.file.read(), name[:120], items, slots=SLOTS)
+    except MarketError as refusal:
+        errors = problems(refusal)
+    page = replace(sheet_page(session, by, found.id, day, typed, errors), file_name=name[:120] if typed else "")
+    return render(request, "pricing/sheet.html", page, 422 if errors else 200)
 
 
 @router.post("/{market}/{day}/return")
@@ -176,22 +220,38 @@ def correct(request: Request, session: SessionDep, by: MarketHead, market: str, 
 
 
 def _read(session: Session, typed: Mapping[str, str]) -> tuple[list[pricing.QuoteInput], dict[str, str]]:
-    """The form as quotes; an empty slot with a reason for the whole commodity becomes that answer."""
+    """The form as quotes; an empty slot with a reason, its own or the whole commodity's, becomes that answer."""
     quotes: list[pricing.QuoteInput] = []
     errors: dict[str, str] = {}
     for item in pricing.commodities(session, surveyed=True):
-        answer = typed.get(f"a:{item.id}", "")
         reason = typed.get(f"r:{item.id}", "")
         for slot in range(1, SLOTS + 1):
             text = typed.get(f"p:{item.id}:{slot}", "").strip()
-            if text:
+            answer = _answer(typed, item.id, slot)
+            if answer:
+                quotes.append(pricing.QuoteInput(item.id, slot, None, Answer(answer), reason))
+            elif text:
                 try:
                     quotes.append(pricing.QuoteInput(item.id, slot, parse_rupiah(text), Answer.price, reason))
                 except BadAmount:
                     errors[f"{item.id}:{slot}"] = gettext("Tulis harga dengan angka bulat, misalnya 62.000.")
-            elif answer in (Answer.no_stock, Answer.closed, Answer.not_visited):
-                quotes.append(pricing.QuoteInput(item.id, slot, None, Answer(answer), reason))
     return quotes, errors
+
+
+def _emptied(typed: Mapping[str, str], quotes: list[pricing.QuoteInput]) -> list[tuple[str, int]]:
+    """Slots that came back with nothing in them: what they held before is no longer meant."""
+    filled = {(q.commodity_id, q.slot) for q in quotes}
+    slots = [m.groups() for key in typed if (m := re.fullmatch(r"p:([a-z0-9-]{1,40}):([1-9])", key))]
+    return [(c, int(n)) for c, n in slots if (c, int(n)) not in filled]
+
+
+def _answer(typed: Mapping[str, str], item: str, slot: int) -> str:
+    """Why a slot has no price: a letter as on the printed form, or what was chosen; "" where there is a price or nothing."""
+    text = typed.get(f"p:{item}:{slot}", "").strip()
+    if text:
+        return str(LETTERS.get(text.casefold(), ""))
+    chosen = typed.get(f"a:{item}:{slot}") or typed.get(f"a:{item}", "")
+    return chosen if chosen in (Answer.no_stock, Answer.closed, Answer.not_visited) else ""
 
 
 def sheet_page(
@@ -250,10 +310,12 @@ def _row(
     known = [q for q in quotes if q is not None]
     if typed and any(key.startswith("p:") for key in typed):
         slots = [typed.get(f"p:{item.id}:{slot}", "") for slot in range(1, SLOTS + 1)]
-        answer, reason = typed.get(f"a:{item.id}", ""), typed.get(f"r:{item.id}", "")
+        answers = [_answer(typed, item.id, slot) for slot in range(1, SLOTS + 1)]
+        slots = ["" if answer else text for text, answer in zip(slots, answers, strict=True)]
+        reason = typed.get(f"r:{item.id}", "")
     else:
         slots = [str(q.price) if q is not None and q.price is not None else "" for q in quotes]
-        answer = next((str(q.answer) for q in known if q.price is None), "")
+        answers = [str(q.answer) if q is not None and q.price is None else "" for q in quotes]
         reason = next((q.reason for q in known if q.reason), "")
     prices = [q.price for q in known if q.price is not None]
     return Row(
@@ -262,7 +324,7 @@ def _row(
         unit=wording.unit(item),
         last=last,
         slots=slots,
-        answer=answer,
+        answers=answers,
         reason=reason,
         errors={slot: errors[f"{item.id}:{slot}"] for slot in range(1, SLOTS + 1) if f"{item.id}:{slot}" in errors},
         notes=[q.message for q in known if q.state == SheetState.returned and q.message],

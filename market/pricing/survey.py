@@ -81,8 +81,11 @@ class Published:
     revised: int
 
 
-def record_quotes(session: Session, market_id: str, day: date, quotes: Sequence[QuoteInput], *, by: Principal) -> Sheet:
-    """Write slots into the day's sheet; the same slot again replaces the draft. All or nothing.
+def record_quotes(
+    session: Session, market_id: str, day: date, quotes: Sequence[QuoteInput], *,
+    emptied: Sequence[tuple[str, int]] = (), by: Principal,
+) -> Sheet:  # fmt: skip
+    """Write slots into the day's sheet; the same slot again replaces the draft, one of `emptied` is taken out. All or nothing.
 
     Raises BadQuotes with one sentence per wrong slot (`fields` named "commodity:slot"), DayAhead, SheetClosed.
     """
@@ -104,11 +107,18 @@ def record_quotes(session: Session, market_id: str, day: date, quotes: Sequence[
         rows.append(_row(market.id, day, quote, flag, by))
     if wrong:
         raise BadQuotes(fields=wrong)
+    _take_out(session, market.id, day, emptied)
     _write_quotes(session, rows)
     sheet.state = SheetState.draft
     sheet.entered_by = by.user_id
     session.flush()
     return sheet
+
+
+_KEY = ("market_id", "day", "commodity_id", "slot")
+_GONE = text(
+    "DELETE FROM quote WHERE market_id = :market_id AND day = :day AND commodity_id = :commodity_id AND slot = :slot"
+)
 
 
 def _judge(quote: QuoteInput, known: set[str], past: list[int]) -> tuple[Message | None, Doubt]:
@@ -140,12 +150,13 @@ def _row(market_id: str, day: date, quote: QuoteInput, flag: Doubt, by: Principa
 def _write_quotes(session: Session, rows: list[dict[str, object]]) -> None:
     if not rows:
         return
-    gone = text(
-        "DELETE FROM quote WHERE market_id = :market_id AND day = :day AND commodity_id = :commodity_id AND slot = :slot"
-    )
-    keys = [{k: str(r[k]) if k == "day" else r[k] for k in ("market_id", "day", "commodity_id", "slot")} for r in rows]
-    session.execute(gone, keys)
+    session.execute(_GONE, [{k: str(r[k]) if k == "day" else r[k] for k in _KEY} for r in rows])
     session.execute(insert(Quote), rows)
+
+
+def _take_out(session: Session, market_id: str, day: date, slots: Sequence[tuple[str, int]]) -> None:
+    if slots:
+        session.execute(_GONE, [dict(zip(_KEY, (market_id, day.isoformat(), *slot), strict=True)) for slot in slots])
 
 
 def _sheet(session: Session, market_id: str, day: date, by: Principal) -> Sheet:
