@@ -557,11 +557,11 @@ class Market(RuleBasedStateMachine):
     def review(self) -> None:
         """The treasurer makes held money the payer's credit."""
         for item in payments.open_reviews(self.session, ["KRN"]):
-            if not item.amount or item.attempt_id is None:
+            if not item.amount or item.attempt_id is None or item.id is None:
                 continue
             vendor = next(t.vendor for t in self.tries if t.asked.id == item.attempt_id)
-            note = {"as_credit": True, "note": "cocok", "business_day": TODAY, "by": TREASURER}
-            self.act(partial(payments.resolve, self.session, item.id, **note))
+            work = partial(payments.resolve, self.session, item.id, as_credit=True, note="cocok")
+            self.act(partial(work, business_day=TODAY, by=TREASURER))
             self.model.credit[vendor] += item.amount
             self.resolved += item.amount
 

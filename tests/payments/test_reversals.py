@@ -38,6 +38,7 @@ def test_what_a_won_dispute_moved_is_not_cancelled_over_another_payment(session:
     with noon():
         vendor = build(session).vendors[0]
         number = payments.receive(session, notice(ask(session, vendor))).number
+        assert number is not None
         payment = session.execute(select(Payment)).scalars().one()
         for state in (OPENED, W):
             taken_back(session, payment, reference="dp_1", kind="dispute", amount=ALL, state=state)
