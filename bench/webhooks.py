@@ -118,9 +118,8 @@ def _deliver(origin: str, batch: list[Request]) -> float:
 def _nothing_lost(url: str, jobs: list[Job]) -> None:
     engine = make_engine(url)
     with session_scope(engine) as session:
-        paid = {
-            bank: amount for bank, amount in session.execute(text("SELECT provider_reference, amount FROM payment"))
-        }
+        rows = session.execute(text("SELECT provider_reference, amount FROM payment"))
+        paid = {row.provider_reference: row.amount for row in rows}
         assert paid == {bank: amount for _, bank, amount in jobs}, "a message was lost, or paid twice"
         assert not cross_check(session).differences
     engine.dispose()

@@ -57,7 +57,9 @@ def allow(*roles: Role) -> Callable[[Request], Principal]:
 async def anyone(request: Request) -> Principal:
     """No sign-in needed; known if signed in. A stranger's request, the usual one, costs no thread and no query."""
     if request.url.path.startswith("/snap/"):
-        return Principal.nobody()  # a bank's bearer token is the rail's own: no look-up, and no refusal in a form it cannot read
+        return (
+            Principal.nobody()
+        )  # a bank's bearer token is the rail's own: no look-up, and no refusal in a form it cannot read
     if COOKIE in request.cookies or "authorization" in request.headers:
         return await run_in_threadpool(identify, request)
     request.state.principal = Principal.nobody()

@@ -106,7 +106,7 @@ def holders_of(session: Session, market_id: str, permit_ids: Collection[int]) ->
     query = select(col(Permit.id), col(Permit.vendor_id)).where(
         col(Permit.market_id) == market_id, col(Permit.id).in_(permit_ids)
     )
-    return {permit_id: vendor_id for permit_id, vendor_id in session.execute(query)}
+    return {row.id: row.vendor_id for row in session.execute(query)}
 
 
 def end_permit(
