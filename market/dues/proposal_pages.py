@@ -29,6 +29,7 @@ KEY_NAMES = {
     "market_id": N_("pasar"), "place_kind": N_("jenis"), "floor": N_("lantai"), "zone": N_("zona"), "grade": N_("kelas"),
     "goods": N_("barang"), "vendor_kind": N_("pedagang"), "session_code": N_("sesi"),
 }  # fmt: skip
+CODED = ("place_kind", "vendor_kind")  # words of ours in capitals; the rest is written as the office typed it
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,13 @@ class TariffPage:
 
     @property
     def keys(self) -> list[tuple[str, str]]:
-        """What the row names: *(Jenis, KIOS)*."""
-        named = [(key, getattr(self.row, key)) for key in KEYS if getattr(self.row, key) is not None]
-        return [(gettext(KEY_NAMES[key]).capitalize(), str(value)) for key, value in named]
+        """What the row names: *(Jenis, Kios)*. The market of the page stands above already."""
+        named = [(key, str(value)) for key in KEYS if (value := getattr(self.row, key)) is not None]
+        return [
+            (gettext(KEY_NAMES[key]).capitalize(), value.capitalize().replace("_", " ") if key in CODED else value)
+            for key, value in named
+            if (key, value) != ("market_id", self.market.id)
+        ]
 
     @property
     def last_day(self) -> date | None:
