@@ -257,7 +257,12 @@ def match_all(session: Session, operator_id: str, *, by: Principal) -> int:
             ((col(BankMatch.market_id) == col(Deposit.market_id)) & (col(BankMatch.deposit_id) == col(Deposit.id)))
             | (col(BankMatch.bank_line_id) == col(BankLine.id)),
         )
-        .where(col(BankLine.operator_id) == operator_id, col(BankMatch.bank_line_id).is_(None))
+        .outerjoin(PayoutMatch, col(PayoutMatch.bank_line_id) == col(BankLine.id))
+        .where(
+            col(BankLine.operator_id) == operator_id,
+            col(BankMatch.bank_line_id).is_(None),
+            col(PayoutMatch.bank_line_id).is_(None),
+        )
     ).all()
     markets = {m.id for m in vendors.visible_markets(session, by, Role.treasurer)}
     done = 0

@@ -16,6 +16,7 @@ from market.collection import service as collection
 from market.collection.banking import Undeposited
 from market.collection.closing import Readiness
 from market.collection.models import BankLine, BankMatch, Deposit, Handover
+from market.collection.statement_models import PayoutMatch
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
 from market.money import BadAmount, parse_rupiah, rp
@@ -310,7 +311,12 @@ def deposits_page(
     loose = session.execute(
         select(BankLine)
         .outerjoin(BankMatch, col(BankMatch.bank_line_id) == col(BankLine.id))
-        .where(col(BankLine.operator_id) == chosen.operator_id, col(BankMatch.bank_line_id).is_(None))
+        .outerjoin(PayoutMatch, col(PayoutMatch.bank_line_id) == col(BankLine.id))
+        .where(
+            col(BankLine.operator_id) == chosen.operator_id,
+            col(BankMatch.bank_line_id).is_(None),
+            col(PayoutMatch.bank_line_id).is_(None),
+        )
         .order_by(col(BankLine.booked_on), col(BankLine.id))
         .limit(30)
     ).scalars()

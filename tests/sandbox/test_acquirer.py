@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from market import clock
+from market.payments.payout_files import Where, read_settlement
 from market.payments.rails import qris
 from market.payments.rails.snap import (
     SnapClient,
@@ -255,6 +256,10 @@ def test_the_settlement_adds_up(running: Running, bank: SnapClient) -> None:
         -1
     ].items()
     assert f"QR{day:%Y%m%d}" in httpx.get(f"{running.url}/acquirer/settlement.csv").text
+    # The product reads the same day's report as it is.
+    told = httpx.get(f"{running.url}/acquirer/report.csv").content
+    payout = read_settlement(told, "report.csv", Where("qris", "QR", "BPD-CONTOH", day))
+    assert sum(line.gross - line.fee for line in payout.lines) == report["gross"] - report["fee"]
 
 
 @pytest.mark.parametrize(
