@@ -9,6 +9,12 @@ from sqlmodel import Session
 
 from market.dues.late_models import InstalmentPlan, Letter, WriteOff
 
+TABLES = {
+    "plan": InstalmentPlan.__table__,  # type: ignore[attr-defined]
+    "letter": Letter.__table__,  # type: ignore[attr-defined]
+    "writeoff": WriteOff.__table__,  # type: ignore[attr-defined]
+}
+
 
 @dataclass(frozen=True)
 class WaitingDecision:
@@ -25,8 +31,7 @@ class WaitingDecision:
 def waiting_decisions(session: Session, market_ids: Collection[str]) -> list[WaitingDecision]:
     """The oldest first. One query."""
     parts = []
-    for kind, model in (("plan", InstalmentPlan), ("letter", Letter), ("writeoff", WriteOff)):
-        t = model.__table__  # type: ignore[attr-defined]
+    for kind, t in TABLES.items():
         columns = (t.c.market_id, literal(kind), t.c.vendor_id, t.c.amount, t.c.created_by, t.c.created_at)
         parts.append(select(*columns).where(t.c.market_id.in_(list(market_ids)), t.c.state == "PROPOSED"))
     rows = session.execute(union_all(*parts)).all() if market_ids else []
