@@ -2,12 +2,16 @@
 
 const form = document.querySelector("form[data-cells]");
 const waiting = new Map();
+let last = Promise.resolve(); // one after the other: the first of a morning makes the day's sheet
 
 form?.addEventListener("change", (event) => {
   const set = event.target.closest("fieldset");
   if (!set) return;
   clearTimeout(waiting.get(set));
-  waiting.set(set, setTimeout(() => save(set), 300));
+  waiting.set(
+    set,
+    setTimeout(() => (last = last.then(() => save(set))), 300),
+  );
 });
 
 async function save(set) {
