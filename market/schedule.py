@@ -11,6 +11,7 @@ from market.dues import late_notices as late_notices
 from market.dues import service as dues
 from market.jobs import delivery as delivery
 from market.jobs.service import Opener, Payload, caller, handler
+from market.payments import standing
 from market.pricing.importing import sources
 from market.vendors import applications, permit_life
 from market.vendors import entering as entering
@@ -35,6 +36,12 @@ def keep_lateness(session: Session, payload: Payload) -> None:
     dues.review_plans(session)
     interest.charge_interest(session)
     letters.clear_warnings(session)
+
+
+@handler("payments.standing", every=timedelta(minutes=15))
+def pay_from_titipan(session: Session, payload: Payload) -> None:
+    """Vendors who said so pay what is due from their prepaid balance, each once a business day."""
+    standing.pay_everywhere(session)
 
 
 @handler("vendors.life", every=timedelta(minutes=30))

@@ -51,6 +51,12 @@ def statement(session: Session, market_id: str, vendor_id: int, *, limit: int = 
     )
 
 
+def movements(session: Session, market_id: str) -> list[TitipanMovement]:
+    """Every movement of a market, the oldest first."""
+    query = select(TitipanMovement).where(col(TitipanMovement.market_id) == market_id)
+    return list(session.execute(query.order_by(col(TitipanMovement.at), col(TitipanMovement.id))).scalars())
+
+
 def top_up(
     session: Session, market_id: str, vendor_id: int, *, amount: int, by: Principal, key: str, session_code: str
 ) -> Recorded:
