@@ -12,6 +12,7 @@ from market.auth import service as auth
 from market.collection import service as collection
 from market.demo import mishaps, people, publishing, settling
 from market.demo.city import MARKETS
+from market.demo.paying_out import pay_out
 from market.demo.prices import FIRST_DAY
 from market.demo.reviews import leave_a_question
 from market.demo.trading import MarketPlay, Span, check_in_seasonal
@@ -78,6 +79,7 @@ def run(
             payments += play.payments
         for city in {city.operator: city for city in MARKETS}.values():
             collection.match_all(session, city.operator, by=staff[city.code].treasurer)
+            pay_out(session, city.operator, [m.code for m in MARKETS if m.operator == city.operator])
         say("prices")
         publishing.publish(session, staff, seed=seed, since=None if fresh else since, now=now, first_day=first_price)
         if fresh:
