@@ -218,7 +218,15 @@ for _name, _event in (("permit_no_overlap_insert", "INSERT"), ("permit_no_overla
 # -- dues --------------------------------------------------------------------------------------------------------
 # A charge never changes but for `settled`, which follows its settlements; ck_charge_settled refuses to overpay a line.
 append_only("settlement", "accrual_run", "bill_line", "meter_reading")
-append_only("instalment", "instalment_line", "letter_policy", "letter_line", "interest_month", "write_off_line", "acknowledgement")
+append_only(
+    "instalment",
+    "instalment_line",
+    "letter_policy",
+    "letter_line",
+    "interest_month",
+    "write_off_line",
+    "acknowledgement",
+)
 _CHARGE_COLUMNS = (
     "market_id, period_start, charge_type, permit_id, revision, period_end, quantity_e4, net, gross, relieved, "
     "relieved_tax, tariff_id, relief_id, run_id"
@@ -272,7 +280,10 @@ POSTGRESQL_FUNCTIONS.append(
 )
 
 # A tariff or relief that a person wrote begins as a proposal; another decides, once, and what was proposed stays as it was.
-for _table, _fixed in (("tariff", "net_e4 gross_e4 valid_from basis charge_type"), ("relief", "pct_e2 valid_from weekdays")):
+for _table, _fixed in (
+    ("tariff", "net_e4 gross_e4 valid_from basis charge_type"),
+    ("relief", "pct_e2 valid_from weekdays"),
+):
     _differs = " OR ".join(f"NEW.{_column} <> OLD.{_column}" for _column in _fixed.split())
     _wrong = (
         f"{_differs} OR NEW.created_by IS DISTINCT FROM OLD.created_by OR (NEW.state <> OLD.state "

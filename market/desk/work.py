@@ -144,7 +144,9 @@ def _lateness(session: Session, by: Principal, ids: list[str], today: date) -> l
         may_direct = by.has(Role.director, market_id=market_id)
         own = [w for w in rows if w.market_id == market_id and (may_direct if w.kind == "writeoff" else may_decide)]
         if own:
-            told = ngettext("%(n)s keputusan tunggakan menunggu Anda", "%(n)s keputusan tunggakan menunggu Anda", len(own))
+            told = ngettext(
+                "%(n)s keputusan tunggakan menunggu Anda", "%(n)s keputusan tunggakan menunggu Anda", len(own)
+            )
             detail = f"{market_id} · {rp(sum(w.amount for w in own))} · {ago(own[0].created_at)}"
             age = (today - clock.local(own[0].created_at).date()).days
             href = f"/office/arrears?market={market_id}"

@@ -69,7 +69,9 @@ def list_refunds(
     """Refunds of a market, the newest first."""
     code = _allowed(session, by, market)
     after = decode_cursor(cursor, int)
-    rows = refunds.refund_list(session, code, limit=limit + 1, before=min(max(after[0], 0), 2**63 - 1) if after else None)
+    rows = refunds.refund_list(
+        session, code, limit=limit + 1, before=min(max(after[0], 0), 2**63 - 1) if after else None
+    )
     return Page(
         items=[_out(row) for row in rows[:limit]],
         next=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,

@@ -140,7 +140,9 @@ def test_a_whole_day_from_the_first_price_to_the_bank_line(day: Day) -> None:
     carded = by_card(day)
     assert len({mistaken, *cash, scanned, carded}) == 6
     to_the_bank(day, DAYS * FEE + 2 * FEE)
-    assert "sudah diserahkan, jadi tidak dibatalkan" in said(day.at("petugas", f"/office/voids?market=KRN&receipt={cash[0]}"))
+    assert "sudah diserahkan, jadi tidak dibatalkan" in said(
+        day.at("petugas", f"/office/voids?market=KRN&receipt={cash[0]}")
+    )
     traced(day, mistaken)
     assert "dibatalkan, bukti tidak berlaku" in said(day.pages["auditor"])
     for number in cash:
