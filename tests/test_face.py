@@ -189,7 +189,7 @@ class Shown:
     )
     prices: list[Any] = field(default_factory=list)
     people: list[Any] = field(
-        default_factory=lambda: [SimpleNamespace(username="kepala", name="I Ketut Contoh", market_id="KRN")]
+        default_factory=lambda: [SimpleNamespace(username="kepala", name="I Ketut Contoh", market_id="KRN", note="")]
     )
     mishaps: list[Any] = field(default_factory=lambda: [SimpleNamespace(text="a", href="/data", username="auditor")])
     stops: list[Any] = field(

@@ -47,6 +47,7 @@ class CardsPage:
     cards: list[Card]
     missing: int
     may_issue: bool
+    has_stickers: bool  # the operator has a static QRIS
 
 
 @router.get("/{market}")
@@ -88,6 +89,7 @@ def cards_page(session: Session, by: Principal, market: str, kind: str, block: s
         cards=cards,
         missing=len(things) - len(cards),
         may_issue=by.has(Role.clerk, market_id=found.id),
+        has_stickers=bool(get_settings().qris_static.strip()),
     )
 
 

@@ -60,7 +60,8 @@ def test_the_second_answer_comes_from_memory(pages: TestClient, database: Engine
     first = pages.get(url)
     seen = count_queries(database)
     second = pages.get(url)
-    assert [s for s in seen if "publication_version" not in s] == []
+    # The watcher may ask for the version meanwhile; nothing else is read.
+    assert [s for s in seen if s.lstrip().startswith("SELECT") and "publication_version" not in s] == []
     assert (second.status_code, second.content) == (200, first.content)
     assert "x-price-area" not in second.headers
     for name in ("etag", "last-modified", "cache-control", "vary", "content-security-policy", "x-content-type-options"):
