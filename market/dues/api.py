@@ -1,7 +1,7 @@
 """`/api/v1/tariffs`, `/reliefs`, `/charges`, `/bills`."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from sqlmodel import Session
@@ -11,8 +11,10 @@ from market.auth.access import Clerk, Director, Principal, Role
 from market.database import SessionDep
 from market.dues import lists
 from market.dues import service as dues
-from market.dues.models import BillPurpose, ChargeKey, Tariff
+from market.dues.models import Bill, BillPurpose, ChargeKey, Tariff
 from market.dues.schemas import (
+    BillDetail,
+    BillLineOut,
     BillOut,
     BillPost,
     ChargeOut,
@@ -135,9 +137,23 @@ def list_bills(
     after = decode_cursor(cursor, str, int)
     ids = [_market(session, by, market)] if market else [m.id for m in readable(session, by)]
     rows = lists.bill_rows(session, ids, limit=limit + 1, after=(after[0], after[1]) if after else None)
-    items = [BillOut.model_validate(row, from_attributes=True) for row in rows[:limit]]
+    items = [BillOut(**_bill_fields(row)) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(items=items, next=encode_cursor(last.market_id, last.id) if last else None)
+
+
+@router.get("/bills/{market}/{number}")
+def get_bill(session: SessionDep, by: Reader, market: str, number: RowId) -> BillDetail:
+    """A bill with its lines as they stand now."""
+    view = dues.bill_view(session, _market(session, by, market), number)
+    lines = [
+        BillLineOut(
+            charge=str(line.key), label=line.label, explanation=line.explanation, amount=amount,
+            remaining=line.remaining,
+        )
+        for line, amount in view.lines
+    ]  # fmt: skip
+    return BillDetail(**_bill_fields(view.bill) | {"status": str(view.status)}, lines=lines)
 
 
 @router.post("/bills", status_code=201, response_model=BillOut)
@@ -159,9 +175,16 @@ def _bill(session: Session, by: Principal, data: BillPost) -> BillOut:
     expires_at = clock.now() + timedelta(days=data.days)
     made = dues.make_bill(session, market_id, data.vendor_id, owed, purpose=BillPurpose.LETTER, expires_at=expires_at)
     return BillOut(
-        market_id=made.market_id, id=made.id, vendor_id=made.vendor_id, purpose=made.purpose, status="ACTIVE",
+        market=made.market_id, id=made.id, vendor_id=made.vendor_id, purpose=made.purpose, status="ACTIVE",
         amount=made.amount, expires_at=made.expires_at, code=made.code,
     )  # fmt: skip
+
+
+def _bill_fields(row: Bill) -> dict[str, Any]:
+    return {
+        "market": row.market_id, "id": row.id, "vendor_id": row.vendor_id, "purpose": str(row.purpose),
+        "status": str(row.status), "amount": row.amount, "expires_at": row.expires_at,
+    }  # fmt: skip
 
 
 def _end(session: Session, by: Principal, number: int, data: EndPost) -> Tariff:

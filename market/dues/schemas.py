@@ -272,7 +272,7 @@ class BillPost(BaseModel):
 class BillOut(BaseModel):
     """A bill. `code` is its pay code, told once, when it is made."""
 
-    market_id: str
+    market: str
     id: int
     vendor_id: int
     purpose: str
@@ -280,3 +280,19 @@ class BillOut(BaseModel):
     amount: int
     expires_at: datetime
     code: str | None = None
+
+
+class BillLineOut(BaseModel):
+    """A charge of a bill: as billed, and what is left of it."""
+
+    charge: str
+    label: str
+    explanation: str
+    amount: int
+    remaining: int
+
+
+class BillDetail(BillOut):
+    """A bill with its lines as they stand now."""
+
+    lines: list[BillLineOut]

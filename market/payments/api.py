@@ -1,26 +1,17 @@
-"""/api/v1/bills, /payments, /receipts."""
+"""/api/v1/payments, /receipts."""
 
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from sqlmodel import Session
 
-from market import clock
 from market.auth.access import Anyone, Principal, Role, allow
 from market.database import SessionDep
-from market.dues import service as dues
-from market.dues.models import Bill
 from market.ledger.identity import new_id
 from market.payments import service as payments
 from market.payments.models import Payment, Receipt
 from market.payments.proof import read_token, token_of
 from market.payments.schemas import (
-    BillIn,
-    BillLineOut,
-    BillMade,
-    BillOut,
-    BillRow,
     CashIn,
     PaymentOut,
     ReceiptCheck,
@@ -28,7 +19,6 @@ from market.payments.schemas import (
     ReceiptOut,
     ReceiptRow,
 )
-from market.settings import get_settings
 from market.vendors import service as vendors
 from market.web.idempotency import Once
 from market.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -37,7 +27,6 @@ router = APIRouter(prefix="/api/v1", tags=["payments"])
 READERS = (Role.clerk, Role.collector, Role.market_head, Role.treasurer, Role.director, Role.auditor)
 Reader = Annotated[Principal, Depends(allow(*READERS))]
 Taker = Annotated[Principal, Depends(allow(Role.clerk, Role.collector))]
-Biller = Annotated[Principal, Depends(allow(Role.clerk))]
 MarketCode = Annotated[str, Query(min_length=2, max_length=8, description="Market code")]
 
 
@@ -87,40 +76,6 @@ def get_receipt(
     return _receipt(session, by, number, t)
 
 
-@router.get("/bills")
-def list_bills(
-    session: SessionDep, by: Reader, market: MarketCode, limit: Limit = 50, cursor: Cursor = None
-) -> Page[BillRow]:
-    """Bills of a market, the newest first."""
-    code = _allowed(session, by, market)
-    after = decode_cursor(cursor, int)
-    rows = payments.bill_list(session, code, before=after[0] if after else None, limit=limit + 1)
-    return Page(
-        items=[BillRow(**_bill(row)) for row in rows[:limit]],
-        next=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
-    )
-
-
-@router.get("/bills/{market}/{bill_id}")
-def get_bill(session: SessionDep, by: Reader, market: str, bill_id: int) -> BillOut:
-    """A bill with its lines as they stand now."""
-    view = dues.bill_view(session, _allowed(session, by, market), min(bill_id, 2**62))
-    lines = [
-        BillLineOut(
-            charge=str(line.key), label=line.label, explanation=line.explanation, amount=amount,
-            remaining=line.remaining,
-        )
-        for line, amount in view.lines
-    ]  # fmt: skip
-    return BillOut(**_bill(view.bill) | {"status": str(view.status)}, lines=lines)
-
-
-@router.post("/bills", status_code=201, response_model=BillMade)
-def make_bill(session: SessionDep, by: Biller, once: Once, body: BillIn) -> Response:
-    """A bill over everything unpaid, with a pay code for a letter."""
-    return once.answer(session, by, lambda: _make(session, by, body), BillMade, status=201)
-
-
 def _allowed(session: Session, by: Principal, market: str) -> str:
     code = vendors.get_market(session, market).id
     by.require(*READERS, market_id=code)
@@ -137,17 +92,6 @@ def _take(session: Session, by: Principal, body: CashIn, key: str | None) -> Pay
     return _payment(session.get_one(Payment, (code, row.payment_id)), row)
 
 
-def _make(session: Session, by: Principal, body: BillIn) -> BillMade:
-    code = vendors.get_market(session, body.market).id
-    by.require(Role.clerk, market_id=code)
-    payments.known_payer(session, code, body.vendor_id)
-    lines = dues.unpaid(session, code, vendor_id=body.vendor_id)
-    until = clock.now() + timedelta(hours=body.hours)
-    made = dues.make_bill(session, code, body.vendor_id, lines, purpose="LETTER", expires_at=until)
-    url = f"{get_settings().base_url.rstrip('/')}/pay/{made.code}"
-    return BillMade(market=code, id=made.id, amount=made.amount, expires_at=made.expires_at, code=made.code, url=url)
-
-
 def _payment(payment: Payment, row: Receipt) -> PaymentOut:
     return PaymentOut(
         market=payment.market_id, id=str(payment.id), method=payment.method, amount=payment.amount,
@@ -155,13 +99,6 @@ def _payment(payment: Payment, row: Receipt) -> PaymentOut:
         business_day=payment.business_day, paid_at=payment.paid_at, received_at=payment.received_at,
         receipt=row.number,
     )  # fmt: skip
-
-
-def _bill(row: Bill) -> dict[str, Any]:
-    return {
-        "market": row.market_id, "id": row.id, "vendor_id": row.vendor_id, "purpose": str(row.purpose),
-        "amount": row.amount, "status": str(row.status), "created_at": row.created_at, "expires_at": row.expires_at,
-    }  # fmt: skip
 
 
 def _receipt(session: Session, by: Principal, number: str, t: str) -> ReceiptOut:

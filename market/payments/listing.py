@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import select, tuple_
 from sqlmodel import Session, col
 
-from market.dues.models import Bill
 from market.payments.models import Payment, Receipt
 
 
@@ -45,11 +44,3 @@ def receipt_list(
     if before is not None:
         query = query.where(tuple_(col(Receipt.year), col(Receipt.n)) < before)
     return [(row, payment) for row, payment in session.execute(query)]
-
-
-def bill_list(session: Session, market_id: str, *, before: int | None = None, limit: int = 50) -> Sequence[Bill]:
-    """Bills; `before` is the id of the last one seen."""
-    query = select(Bill).where(col(Bill.market_id) == market_id).order_by(col(Bill.id).desc()).limit(limit)
-    if before is not None:
-        query = query.where(col(Bill.id) < before)
-    return list(session.execute(query).scalars())

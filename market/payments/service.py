@@ -21,7 +21,7 @@ from market.payments.cash import BadCashAmount, cash_account, take_cash, take_ma
 from market.payments.checks import cross_check
 from market.payments.finding import PayerUnknown, known_payer
 from market.payments.inbox import receive
-from market.payments.listing import bill_list, payment_list, receipt_list
+from market.payments.listing import payment_list, receipt_list
 from market.payments.models import AttemptState, Method, MovementKind, OutcomeKind
 from market.payments.notices import Notification, Outcome
 from market.payments.receipts import ReceiptLine, ReceiptUnknown, ReceiptView, cancel, receipt, receipt_of_payment
@@ -48,7 +48,6 @@ __all__ = [
     "TooLargeForQris",
     "answered",
     "begin",
-    "bill_list",
     "cancel",
     "cash_account",
     "cross_check",
