@@ -55,6 +55,8 @@ def backup(engine: Engine, target: Path) -> Manifest:
     """Copy a running database to `target`. Raises FileExists, ToolMissing; a copy that failed leaves no file behind."""
     if target.exists() or _beside(target).exists():
         raise FileExists(file=target.name)
+    # Nobody else on the machine may read it, from its first byte on; both tools fill a file that is empty.
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         revision, rows = _dump(engine, target)
         manifest = Manifest(engine.dialect.name, revision, clock.now().isoformat(), _digest(target), rows)

@@ -69,6 +69,7 @@ def empty(trading: Engine, tmp_path: Path) -> Iterator[Engine]:
 def test_what_was_copied_is_all_there_again(trading: Engine, empty: Engine, tmp_path: Path) -> None:
     file = tmp_path / "market.backup"
     assert main(["backup", str(file)], trading) == 0
+    assert file.stat().st_mode & 0o077 == 0, "readable by its owner only"
     told = json.loads((tmp_path / "market.backup.json").read_text())
     assert told["rows"]["receipt"] == 1 and told["rows"]["posting"] >= 4
     with trading.begin() as connection:  # what is written afterwards is not in the copy

@@ -202,7 +202,7 @@ def _cash(view: ReceiptView, chain: Chain | None) -> tuple[list[Link], list[Stat
             gettext("Belum disetor, %(days)s, bendahara") % {"days": days},
             _at(made.deposited_at, view) if made else "",
             chain.depositor if chain and made else "",
-            deposits,
+            f"/office/trace/deposit/{view.market_id}/{made.id}" if made else deposits,
             gettext("Setor"),
             made.reference if made else gettext("Bendahara menyetor setelah kas diterima dan dihitung"),
         ),
