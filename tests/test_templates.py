@@ -126,6 +126,13 @@ def test_no_text_in_a_template_escapes_translation() -> None:
     assert not left, "text outside _(…):\n" + "\n".join(sorted(left))
 
 
+def test_only_sentences_are_called_through_the_gettext_of_templates() -> None:
+    """`_(value)` would write what a person typed as markup, and read a percent sign in it; `value|translated` does neither."""
+    called = re.compile(r"""(?<![\w.])_\((?!\s*["'])""")
+    wrong = [name for name in TEMPLATES if called.search((ROOT / "templates" / name).read_text())]
+    assert wrong == []
+
+
 def test_static_files_named_by_templates_exist() -> None:
     named = set()
     for path in (ROOT / "templates").rglob("*.html"):

@@ -151,7 +151,7 @@ def decide(
             _take_back(session, row, found, by)
     except MarketError as refusal:
         # The credit of it was spent meanwhile, or the cash is gone: the rules refuse, and that is kept.
-        return _settle(session, row, VoidState.refused, refusal.text.msgid, by)
+        return _settle(session, row, VoidState.refused, str(refusal.text), by)
     return _settle(session, row, VoidState.approved, note.strip(), by)
 
 

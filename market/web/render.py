@@ -42,6 +42,7 @@ def _environment() -> Environment:
         time=words.time_of,
         ago=words.ago,
         say=translate,
+        translated=gettext,  # of a value: `_()` would take it for markup and for a format
     )
     env.globals.update(static=static, development=not get_settings().production)
     return env

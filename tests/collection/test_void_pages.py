@@ -84,6 +84,16 @@ def test_after_the_hand_over_it_is_refused_and_kept(client: TestClient, walk: st
     assert _count(client, "refused") == 1, "the refusal was committed"
 
 
+def test_what_a_person_typed_is_text(client: TestClient, sign_in: SignIn, walk: str) -> None:
+    sign_in(client, Role.clerk, market_id="KRN")
+    assert client.post("/office/voids/KRN", data={"receipt": walk, "kind": "void", "reason": WHY}).status_code == 303
+    sign_in(client, Role.market_head, market_id="KRN")
+    note = "<b>salah</b> 100%"
+    assert client.post("/office/voids/KRN/1", data={"answer": "refuse", "note": note}).status_code == 303
+    page = client.get("/office/voids?market=KRN")
+    assert page.status_code == 200 and "&lt;b&gt;salah&lt;/b&gt; 100%" in page.text and "<b>salah</b>" not in page.text
+
+
 def test_another_market_and_bad_numbers(client: TestClient, sign_in: SignIn, walk: str) -> None:
     for bad in ("x", "KRN-2026-9999999", "BDG-2026-0000001", "KRN-2026-" + "9" * 30, "' OR 1=1"):
         assert client.get("/office/voids", params={"receipt": bad, "market": "KRN"}).status_code == 404
