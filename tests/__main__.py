@@ -65,8 +65,10 @@ def run(phase: Phase, folder: Path, extra: list[str]) -> tuple[Count, float, int
     """One pytest process; returns counts, seconds and its exit code."""
     report = folder / f"{phase.name.split()[0]}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-m", phase.markers, f"--junitxml={report}"]
+    # Programs are started many times over: with their bytecode kept, each starts a second sooner.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     started = time.monotonic()
-    code = subprocess.run([*command, *phase.arguments, *extra], cwd=ROOT, check=False).returncode
+    code = subprocess.run([*command, *phase.arguments, *extra], cwd=ROOT, env=env, check=False).returncode
     seconds = time.monotonic() - started
     if code == NO_TESTS:
         return Count(), seconds, 0
