@@ -17,6 +17,7 @@ from market.database import get_engine, session_scope
 from market.settings import get_settings
 from market.web import words
 from market.web.i18n import gettext, language, ngettext, translate
+from market.web.menu import menu
 
 ROOT = Path(__file__).resolve().parents[2]
 FLASH = "flash"
@@ -44,7 +45,7 @@ def _environment() -> Environment:
         say=translate,
         translated=gettext,  # of a value: `_()` would take it for markup and for a format
     )
-    env.globals.update(static=static, development=not get_settings().production)
+    env.globals.update(static=static, menu=menu, development=not get_settings().production)
     return env
 
 

@@ -26,9 +26,6 @@ for (const button of document.querySelectorAll("[data-share]")) {
   });
 }
 
-// On a phone the office menu is wider than the screen: show the part one is in.
-document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-
 // A form that came back: the reader starts at what is wrong.
 document.querySelector("[data-focus]")?.focus();
 
