@@ -42,6 +42,8 @@ from market.payments import verify_pages as payments_verify
 from market.payments import webhooks as payments_webhooks
 from market.payments.card_attempts import checkout_hosts
 from market.pricing import api as pricing_api
+from market.pricing import correction_pages as pricing_corrections
+from market.pricing import freshness
 from market.pricing import office as pricing_office
 from market.pricing import pages as pricing_pages
 from market.pricing import watch_pages as pricing_watch
@@ -71,7 +73,8 @@ ROUTERS = (
     dues_api.router, dues_pages.router, dues_late.router,
     payments_api.router, payments_refunds.router, payments_pages.router, payments_verify.router,
     payments_webhooks.router, payments_card_hook.router,
-    pricing_api.router, pricing_pages.router, pricing_office.router, pricing_watch.router,
+    pricing_api.router, pricing_pages.router, pricing_office.router, pricing_corrections.router,
+    pricing_watch.router,
     collection_api.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     monitor_api.router, monitor_pages.router,
@@ -91,6 +94,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         max_body_size=LARGEST_BODY,
     )
     app.state.engine = engine or make_engine(settings.database_url)
+    app.state.listener = None
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -102,10 +106,20 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
 def create() -> ASGIApp:
     """What a server loads: the application behind the pages that are answered from memory."""
-    return HotPages(create_app())
+    settings, app = get_settings(), create_app()
+    if app.state.engine.dialect.name == "postgresql":
+        from market.listening import Listener  # it loads the driver, which an office on SQLite does not need
+
+        url = settings.listen_database_url or settings.database_url
+        app.state.listener = Listener(url, app.state.engine, freshness.CHANNEL, freshness.changed_here)
+    return HotPages(app, listener=app.state.listener)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    if app.state.listener:
+        app.state.listener.start()
     yield
+    if app.state.listener:
+        app.state.listener.stop()
     app.state.engine.dispose()

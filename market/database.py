@@ -11,6 +11,8 @@ from sqlalchemy import BigInteger, DateTime, Engine, Integer, TypeDecorator, cre
 from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlmodel import Session, SQLModel
 
+from market.settings import get_settings
+
 # Set before any table is declared: an unnamed constraint cannot be altered by a later migration.
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -22,6 +24,7 @@ SQLModel.metadata.naming_convention = {
 
 # SQLite counts rows only in an INTEGER key; PostgreSQL needs 64 bits.
 BigKey = BigInteger().with_variant(Integer, "sqlite")
+CONNECT_SECONDS = 5  # a host that is gone must not hold a request for the two minutes of a kernel's own patience
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -54,7 +57,21 @@ def make_engine(url: str, **options: Any) -> Engine:
         return engine
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, **{"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True} | options)
+    settings = get_settings()
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "smart-ekonomi"}
+    if (
+        not settings.database_prepare
+    ):  # a pooler that lends connections by the transaction loses them (PgBouncer before 1.21)
+        arguments["prepare_threshold"] = None
+    options["connect_args"] = arguments | options.get("connect_args", {})
+    if "poolclass" not in options:
+        bounds = {
+            "pool_size": settings.pool_size,
+            "max_overflow": settings.pool_overflow,
+            "pool_timeout": settings.pool_wait,
+        }
+        options = bounds | {"pool_pre_ping": True} | options
+    return create_engine(parsed, **options)
 
 
 def _teach_sqlite(engine: Engine) -> None:

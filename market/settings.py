@@ -19,6 +19,12 @@ class Settings(BaseSettings):
 
     database_url: str = "sqlite:///var/market.db"
     read_database_url: str | None = None
+    read_lag: float = Field(default=5.0, gt=0)
+    listen_database_url: str | None = None
+    database_prepare: bool = True
+    pool_size: int = Field(default=10, ge=1, le=200)
+    pool_overflow: int = Field(default=10, ge=0, le=200)
+    pool_wait: float = Field(default=10.0, gt=0)
     secret_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     environment: Literal["development", "production"] = "development"
     base_url: str = "http://127.0.0.1:8000"

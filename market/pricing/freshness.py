@@ -1,4 +1,4 @@
-"""Which version of the public pages is the newest: one small row per area, and a counter for this process's own commits."""
+"""Which version of the public pages is the newest: one small row per area, and a counter of the commits this process knows of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,19 @@ from market import clock
 from market.database import UTCDateTime
 
 EVERYWHERE = "*"
+CHANNEL = "market_published"
 _counter = count(1)
 commits = 0  # rises with every publishing commit of this process; a plain integer, because every hot request reads it
 
 
+def announce(session: Session, area_id: str) -> None:
+    """Tell the other processes in the publishing transaction: who listens hears it when this commits, never if it rolls back."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_notify(:channel, :area)"), {"channel": CHANNEL, "area": area_id})
+
+
 def changed_here(_session: Any = None) -> None:
-    """A transaction that published has committed in this process."""
+    """A transaction that published has committed: in this process, or in another that told us."""
     global commits
     commits = next(_counter)
 

@@ -7,8 +7,9 @@ area it depends on publishes again, an answer costs two dictionary look-ups. Wha
 see: cookies other than the language and any authorization are taken away before the framework renders it.
 
 Freshness: a publishing commit in this process drops what it changed before the publisher is answered (freshness
-counts commits). Other processes' commits are noticed by asking for the version rows: at most STALE seconds may pass
-between two looks, and a page is never served on an older one.
+counts commits). Other processes' commits are heard on PostgreSQL (market.listening) and counted like our own; whatever
+is heard or not, at most STALE seconds pass between two looks at the version rows, and a page is never served on an
+older one. A process whose listener is cut off looks at every request.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,6 +33,9 @@ from market.pricing import freshness
 from market.pricing.caching import AREA_HEADER, not_modified
 from market.pricing.pages import show_board
 from market.web.i18n import COOKIE, negotiate
+
+if TYPE_CHECKING:  # it loads the driver, which an office on SQLite does not need
+    from market.listening import Listener
 
 STALE = 0.8  # seconds: other processes show a publication within one second
 KEPT = 4_096
@@ -72,8 +76,9 @@ _NO_BODY: Message = {"type": "http.response.body", "body": b""}
 class HotPages:
     """ASGI middleware; wrap the finished application with it, outside everything else."""
 
-    def __init__(self, app: ASGIApp, engine: Engine | None = None) -> None:
+    def __init__(self, app: ASGIApp, engine: Engine | None = None, listener: "Listener | None" = None) -> None:
         self.app = app
+        self._listener = listener
         self._engine = engine
         self._boards = self._straight(app)
         self._pages: OrderedDict[tuple[str, bytes, str], Kept] = OrderedDict()
@@ -111,7 +116,8 @@ class HotPages:
         if not known and not _QUERIES.fullmatch(query):
             await self.app(_as_stranger(scope, cookie), receive, _without_area(send))
             return
-        if self._commits != freshness.commits or monotonic() - self._looked > STALE:
+        deaf = self._listener is not None and not self._listener.alive
+        if deaf or self._commits != freshness.commits or monotonic() - self._looked > STALE:
             try:
                 await self._look()
             except SQLAlchemyError:  # nothing is served on a version nobody could confirm: the framework answers

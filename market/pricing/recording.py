@@ -279,6 +279,7 @@ def bump(session: Session, area_id: str, *, day: date | None = None) -> None:
         ).bindparams(bindparam("at", type_=UTCDateTime)),
         {"area": area_id, "day": day and day.isoformat(), "at": clock.now()},
     )
+    freshness.announce(session, area_id)
     event.listen(session, "after_commit", freshness.changed_here, once=True)
 
 
