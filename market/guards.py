@@ -372,7 +372,8 @@ guard(
 )
 
 # -- collection --------------------------------------------------------------------------------------------------
-append_only("slip", "day_close", "deposit", "deposit_item", "bank_line", "bank_match")
+append_only("slip", "day_close", "deposit", "deposit_item", "bank_line")
+append_only("match_undone", "bank_debit", "line_class", "statement_import")
 # A hand-over that was verified stands; before that only its verification may be written, and it is never deleted.
 guard(
     "handover_no_update",
@@ -399,7 +400,48 @@ guard(
         "CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     ),
 )
-append_only("payout", "payout_line", "payout_match")
+append_only("payout", "payout_line")
+# A match never changes, and goes only beside the row that holds it whole, with who took it back and why.
+for _name, _kind, _market, _number in (
+    ("bank_match", "deposit", "OLD.market_id", "OLD.deposit_id"),
+    ("payout_match", "payout", "''", "OLD.payout_id"),
+):
+    _kept = (
+        f"EXISTS (SELECT 1 FROM match_undone u WHERE u.kind = '{_kind}' AND u.market_id = {_market} "  # noqa: S608
+        f"AND u.number = {_number} AND u.bank_line_id = OLD.bank_line_id AND u.matched_at = OLD.matched_at)"
+    )
+    POSTGRESQL_FUNCTIONS.append(
+        f"""CREATE OR REPLACE FUNCTION check_{_name}_kept() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        IF NOT {_kept} THEN
+            RAISE EXCEPTION '{_name} is append-only' USING ERRCODE = '23514';
+        END IF;
+        RETURN OLD;
+    END $$"""
+    )
+    guard(
+        f"{_name}_no_update",
+        _name,
+        sqlite=(
+            f"CREATE TRIGGER {_name}_no_update BEFORE UPDATE ON {_name} "
+            f"BEGIN SELECT RAISE(ABORT, '{_name} is append-only'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_name}_no_update BEFORE UPDATE ON {_name} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        ),
+    )
+    guard(
+        f"{_name}_no_delete",
+        _name,
+        sqlite=(
+            f"CREATE TRIGGER {_name}_no_delete BEFORE DELETE ON {_name} WHEN NOT {_kept} "
+            f"BEGIN SELECT RAISE(ABORT, '{_name} is append-only'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_name}_no_delete BEFORE DELETE ON {_name} "
+            f"FOR EACH ROW EXECUTE FUNCTION check_{_name}_kept()",
+        ),
+    )
 # A bank line is matched once, to a deposit or to a payout. The line's row is locked by whoever matches it, so that on
 # PostgreSQL the second of two at once sees the first.
 POSTGRESQL_FUNCTIONS += [

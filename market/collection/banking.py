@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.access import Principal, Role
+from market.collection import classing
 from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, HandoverState
-from market.collection.statement_models import PayoutMatch
+from market.collection.statement_models import MatchUndone, PayoutMatch
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
 from market.ledger.service import Line
@@ -220,8 +221,21 @@ def match(session: Session, market_id: str, deposit_id: int, line_id: int, *, by
     paid_out = select(col(PayoutMatch.payout_id)).where(col(PayoutMatch.bank_line_id) == line_id)
     if session.execute(taken).first() or session.execute(paid_out).first():
         raise AlreadyMatched
+    classing.refuse_named(session, line_id)
     if line.amount != made.amount:
         raise DoesNotMatch(line=rp(line.amount), deposit=rp(made.amount))
+    refuse_own_cash(session, market_id, deposit_id, by)
+    row = BankMatch(
+        market_id=market_id, deposit_id=deposit_id, bank_line_id=line_id, matched_by=by.user_id, matched_at=clock.now()
+    )
+    session.add(row)
+    session.flush()
+    audit.record(session, by, "deposit.match", "deposit", str(deposit_id), market_id=market_id, after={"line": line_id})
+    return row
+
+
+def refuse_own_cash(session: Session, market_id: str, deposit_id: int, by: Principal) -> None:
+    """Raises CollectorMayNotDeposit where `by` took some of the deposit's cash."""
     collectors = session.execute(
         select(col(Handover.collector_id))
         .join(
@@ -233,17 +247,14 @@ def match(session: Session, market_id: str, deposit_id: int, line_id: int, *, by
     ).scalars()
     if by.user_id is not None and by.user_id in set(collectors):
         raise CollectorMayNotDeposit
-    row = BankMatch(
-        market_id=market_id, deposit_id=deposit_id, bank_line_id=line_id, matched_by=by.user_id, matched_at=clock.now()
-    )
-    session.add(row)
-    session.flush()
-    audit.record(session, by, "deposit.match", "deposit", str(deposit_id), market_id=market_id, after={"line": line_id})
-    return row
 
 
 def match_all(session: Session, operator_id: str, *, by: Principal) -> int:
     """Tie what agrees in account, amount and reference without doubt; the rest is for a person. Returns how many."""
+    taken_apart = exists().where(
+        col(MatchUndone.kind) == "deposit", col(MatchUndone.market_id) == col(Deposit.market_id),
+        col(MatchUndone.number) == col(Deposit.id), col(MatchUndone.bank_line_id) == col(BankLine.id),
+    )  # fmt: skip
     waiting = session.execute(
         select(col(Deposit.market_id), col(Deposit.id), col(BankLine.id))
         .join(
@@ -262,6 +273,8 @@ def match_all(session: Session, operator_id: str, *, by: Principal) -> int:
             col(BankLine.operator_id) == operator_id,
             col(BankMatch.bank_line_id).is_(None),
             col(PayoutMatch.bank_line_id).is_(None),
+            col(BankLine.id).not_in(classing.named_lines()),
+            ~taken_apart,
         )
     ).all()
     markets = {m.id for m in vendors.visible_markets(session, by, Role.treasurer)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from market import clock
 from market.auth.access import SYSTEM
-from market.collection import reconciliation, statements
+from market.collection import reconciliation, statement_reading, statements
 from market.console import Commands, Out
 from market.errors import Invalid
 from market.payments.payout_files import Where, read_settlement
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
     verb.add_argument("file")
     verb.add_argument("--account", required=True, help="the account the statement is of")
     verb.add_argument("--operator", default="PERUMDA", help="whose account it is")
-    verb.add_argument("--layout", default=statements.PLAIN.name, help="how this bank writes; saved on the page")
+    verb.add_argument("--layout", default=statement_reading.PLAIN.name, help="how this bank writes; saved on the page")
     verb.add_argument("--dry-run", action="store_true", help="only say what would be taken")
     verb = commands.group("payments", "Payments and the bank").verb(
         "reconcile", run_reconcile, "Match deposits and payouts with bank lines; with a file, record its payout first"

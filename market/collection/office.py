@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from market.auth.access import Officer, Principal, Role, allow
 from market.auth.models import UserAccount
+from market.collection import classing
 from market.collection import service as collection
 from market.collection.banking import Undeposited
 from market.collection.closing import Readiness
@@ -316,6 +317,7 @@ def deposits_page(
             col(BankLine.operator_id) == chosen.operator_id,
             col(BankMatch.bank_line_id).is_(None),
             col(PayoutMatch.bank_line_id).is_(None),
+            col(BankLine.id).not_in(classing.named_lines()),
         )
         .order_by(col(BankLine.booked_on), col(BankLine.id))
         .limit(30)

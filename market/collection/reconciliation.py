@@ -11,10 +11,11 @@ from market import audit, clock
 from market.auth.access import Principal, Role
 from market.auth.models import UserAccount
 from market.calendar import service as calendar
-from market.collection import banking
+from market.collection import banking, classing
 from market.collection.banking import MATCH_WINDOW_DAYS, AlreadyMatched, CollectorMayNotDeposit, DoesNotMatch
 from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, HandoverState, Round, Slip
 from market.collection.statement_models import PayoutMatch
+from market.collection.unmatching import apart
 from market.errors import NotFound
 from market.money import rp
 from market.payments.payout_models import Payout
@@ -48,6 +49,7 @@ def match_payout(session: Session, payout_id: int, line_id: int, *, by: Principa
     by.require(Role.treasurer, operator_id=payout.operator_id)
     if _is_used(session, line_id) or session.get(PayoutMatch, payout_id) is not None:
         raise AlreadyMatched
+    classing.refuse_named(session, line_id)
     if line.amount != payout.declared or line.account != payout.account:
         raise DoesNotMatch(line=rp(line.amount), deposit=rp(payout.declared))
     made = PayoutMatch(payout_id=payout_id, bank_line_id=line_id, matched_by=by.user_id, matched_at=clock.now())
@@ -68,12 +70,13 @@ def match_known(session: Session, operator_id: str, *, by: Principal) -> Matched
     """
     by.require(Role.treasurer, operator_id=operator_id)
     deposits = payouts = 0
+    never = apart(session, operator_id)
     for by_reference in (True, False):
         desk = work(session, operator_id, [m.id for m in markets_of(session, operator_id)])
         used: set[int] = set()
         pairs = _sure(desk, by_reference=by_reference)
         for kind, market_id, number, line_id in pairs:
-            if line_id in used:
+            if line_id in used or (kind, market_id, number, line_id) in never:
                 continue
             used.add(line_id)
             if kind == "payout":
@@ -149,6 +152,7 @@ def work(session: Session, operator_id: str, market_ids: Collection[str]) -> Des
             col(BankLine.operator_id) == operator_id,
             col(BankMatch.bank_line_id).is_(None),
             col(PayoutMatch.bank_line_id).is_(None),
+            col(BankLine.id).not_in(classing.named_lines()),
         )
         .order_by(col(BankLine.booked_on), col(BankLine.id))
         .limit(MOST)

@@ -16,7 +16,8 @@ from market.auth.access import Principal, Role, allow
 from market.collection import banking, reconciliation, statements
 from market.collection.period import PeriodRow, period, records
 from market.collection.reconciliation import Desk, ThreeWay
-from market.collection.statements import FORMATS, Layout, Taken
+from market.collection.statement_reading import Layout
+from market.collection.statements import FORMATS, Taken
 from market.database import SessionDep
 from market.dues.report_files import as_csv, as_xlsx
 from market.errors import Invalid, MarketError, NotFound

@@ -1,85 +1,35 @@
-"""A bank statement as a file: read by the layout saved for that bank, all of it or nothing, and twice changes nothing.
+"""A bank statement, taken: all of a file or nothing, and twice changes nothing. Layouts are kept per bank.
 
-Only credits are taken. A line is known by the bank's own reference; where the bank gives none, by its day, amount and text and
-how many like it came before on that day, so that files of overlapping days name the same line the same way.
+Credits and debits are kept apart: what the bank took is never netted from what came in.
 """
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from numbers import Real
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.access import Principal, Role
 from market.collection.models import BankLine
-from market.collection.statement_models import StatementLayout
+from market.collection.statement_models import BankDebit, StatementImport, StatementLayout
+from market.collection.statement_reading import LONGEST, PLAIN, Credit, Layout, Problem, read
 from market.errors import Invalid, NotFound
-from market.payments.payout_files import exact
-from market.sheets.books import Row, Sheet, open_book
 from market.words import N_, Message, say
 
-MOST = 50_000
-MOST_TOLD = 50
 BATCH = 400
-LONGEST = 60
-LARGEST = 10**15  # rupiah in one line
-HEAD_ROWS = 25  # a bank writes its name, the account and the period above the heading
 FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d/%m/%y", "%d.%m.%Y", "%Y%m%d")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Headings of the columns, how a day is written, and the decimal sign. `reference` and `description` may be missing."""
-
-    name: str
-    day: str
-    credit: str
-    reference: str
-    description: str
-    day_format: str
-    decimal: str
-
-
-PLAIN = Layout("umum", "tanggal", "kredit", "referensi", "keterangan", "%Y-%m-%d", ".")
-
-
-@dataclass(frozen=True)
-class Credit:
-    """One credit of the file. `row` as a spreadsheet counts."""
-
-    row: int
-    booked_on: date
-    amount: int
-    reference: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What cannot be read: the row and the column as the file names them."""
-
-    row: int
-    column: str
-    reason: Message
-
-
-@dataclass(frozen=True)
-class Read:
-    """A file, read."""
-
-    credits: list[Credit]
-    debits: int
-    problems: list[Problem] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class Taken:
-    """What an import did, or would do (`dry`). read = taken + unchanged; nothing is taken while there are problems."""
+    """What an import did, or would do (`dry`). read = taken + unchanged; nothing is taken while there are problems.
+
+    `debits` of the file, `fresh_debits` of them new. `before`: when this very file was taken before; `overlaps`: earlier
+    imports of the account that share days with it.
+    """
 
     read: int
     taken: int
@@ -88,14 +38,9 @@ class Taken:
     amount: int
     problems: list[Problem]
     dry: bool
-
-
-class NoHeading(Invalid):
-    message = N_("Judul kolom {columns} tidak ditemukan. Periksa tata letak bank ini.")
-
-
-class TooManyLines(Invalid):
-    message = N_("Terlalu banyak baris: paling banyak {most}.")
+    fresh_debits: int = 0
+    before: datetime | None = None
+    overlaps: int = 0
 
 
 class LayoutUnknown(NotFound):
@@ -117,7 +62,9 @@ def layouts(session: Session, operator_id: str) -> list[Layout]:
         .where(col(StatementLayout.operator_id) == operator_id)
         .order_by(col(StatementLayout.name))
     ).scalars()
-    saved = [Layout(r.name, r.day, r.credit, r.reference, r.description, r.day_format, r.decimal) for r in rows]
+    saved = [
+        Layout(r.name, r.day, r.credit, r.reference, r.description, r.day_format, r.decimal, r.debit) for r in rows
+    ]
     return [PLAIN, *saved]
 
 
@@ -136,7 +83,7 @@ def save_layout(session: Session, operator_id: str, wanted: Layout, *, by: Princ
     for name in ("name", "day", "credit"):
         if not getattr(wanted, name).strip():
             wrong[name] = say(N_("Isi bagian ini."))
-    longest = max(len(text) for text in (wanted.day, wanted.credit, wanted.reference, wanted.description))
+    longest = max(len(text) for text in (wanted.day, wanted.credit, wanted.reference, wanted.description, wanted.debit))
     if longest > LONGEST or len(wanted.name) > 40 or wanted.name == PLAIN.name:
         wrong["name"] = say(N_("Nama atau judul kolom terlalu panjang, atau namanya sudah dipakai."))
     if wanted.day_format not in FORMATS:
@@ -149,93 +96,85 @@ def save_layout(session: Session, operator_id: str, wanted: Layout, *, by: Princ
         StatementLayout(
             operator_id=operator_id, name=wanted.name.strip(), day=wanted.day.strip(), credit=wanted.credit.strip(),
             reference=wanted.reference.strip(), description=wanted.description.strip(), day_format=wanted.day_format,
-            decimal=wanted.decimal, saved_by=by.user_id, saved_at=clock.now(),
+            decimal=wanted.decimal, debit=wanted.debit.strip(), saved_by=by.user_id, saved_at=clock.now(),
         )
     )  # fmt: skip
     session.flush()
     audit.record(session, by, "statement.layout", "statement_layout", f"{operator_id}:{wanted.name}")
 
 
-def read(content: bytes, name: str, wanted: Layout) -> Read:
-    """Raises FileRefused, NoHeading, TooManyLines; rows that cannot be read are problems, named by row and column."""
-    book = open_book(content, name)
-    if not book.sheets:
-        raise NoHeading(columns=wanted.day)
-    sheet = book.sheets[0]
-    start, at = _heading(sheet, wanted)
-    found, problems, debits = list[Credit](), list[Problem](), 0
-    alike: Counter[tuple[date, int, str]] = Counter()
-    by_reference: dict[str, Credit] = {}
-    for number, row in enumerate(sheet.rows(), 1):
-        if number <= start or not any(str(c or "").strip() for c in row):
-            continue
-        if number > MOST:
-            raise TooManyLines(most=MOST)
-        amount = rupiah(_cell(row, at[wanted.credit]), wanted.decimal)
-        if amount == 0:  # a debit, or a line of text
-            debits += 1
-            continue
-        booked = _day(_cell(row, at[wanted.day]), wanted.day_format)
-        if amount is None or not 0 < amount <= LARGEST:
-            problems.append(Problem(number, wanted.credit, say(N_("Bukan jumlah rupiah bulat."))))
-        if booked is None:
-            problems.append(Problem(number, wanted.day, say(N_("Tanggal tidak terbaca."))))
-        elif booked > clock.today():
-            problems.append(Problem(number, wanted.day, say(N_("Tanggal ini belum tiba."))))
-        if booked is None or amount is None:
-            continue
-        text = str(_cell(row, at.get(wanted.description)) or "").strip()[:200]
-        reference = _reference(_cell(row, at.get(wanted.reference)))
-        if len(reference) > LONGEST:
-            problems.append(Problem(number, wanted.reference, say(N_("Nomor ini terlalu panjang."))))
-            continue
-        if not reference:
-            alike[(booked, amount, text)] += 1
-            reference = _named(booked, amount, text, alike[(booked, amount, text)])
-        credit, first = Credit(number, booked, amount, reference, text), by_reference.get(reference)
-        if first is None:
-            by_reference[reference] = credit
-            found.append(credit)
-        elif (first.booked_on, first.amount) != (booked, amount):
-            told = say(
-                N_("Nomor {reference} sudah ada di baris {row} dengan isi lain."), reference=reference, row=first.row
-            )
-            problems.append(Problem(number, wanted.reference, told))
-    return Read(found, debits, problems)
-
-
 def import_statement(
     session: Session, operator_id: str, *, account: str, content: bytes, name: str, layout_name: str, by: Principal,
     dry_run: bool = False,
 ) -> Taken:  # fmt: skip
-    """Take the credits that are new. Problems come back as data and then nothing is taken. Raises what `read` raises."""
+    """Take the credits and debits that are new. Problems come back as data and then nothing is taken. Raises what `read` raises."""
     by.require(Role.treasurer, operator_id=operator_id)
     account = account.strip()
     if not (3 <= len(account) <= 40 and account.isprintable()):
         raise BadAccount(fields={"account": say(BadAccount.message)})
     got = read(content, name, layout(session, operator_id, layout_name))
-    known = _known(session, operator_id, account, [c.reference for c in got.credits])
-    problems = list(got.problems)
-    for credit in got.credits:
-        there = known.get(credit.reference)
-        if there is not None and there != (credit.booked_on, credit.amount):
-            told = say(N_("Nomor {reference} sudah tercatat dengan isi lain."), reference=credit.reference)
-            problems.append(Problem(credit.row, layout_name, told))
-    fresh = [c for c in got.credits if c.reference not in known]
+    problems, fresh = list(got.problems), list[list[Credit]]()
+    for table, found in ((BankLine, got.credits), (BankDebit, got.debits)):
+        known = _known(session, table, operator_id, account, [c.reference for c in found])
+        for line in found:
+            there = known.get(line.reference)
+            if there is not None and there != (line.booked_on, line.amount):
+                told = say(N_("Nomor {reference} sudah tercatat dengan isi lain."), reference=line.reference)
+                problems.append(Problem(line.row, layout_name, told))
+        fresh.append([c for c in found if c.reference not in known])
+    digest = hashlib.sha256(content).hexdigest()
+    before, overlaps = _imported_before(session, operator_id, account, digest, got.days)
+    came, left = fresh
     if problems or dry_run:
         return Taken(
-            len(got.credits), len(fresh), len(got.credits) - len(fresh), got.debits, sum(c.amount for c in fresh),
-            problems, True,
+            len(got.credits), len(came), len(got.credits) - len(came), len(got.debits),
+            sum(c.amount for c in came), problems, True, len(left), before, overlaps,
         )  # fmt: skip
-    taken, amount = _insert(session, operator_id, account, fresh, by)
-    digest = hashlib.sha256(content).hexdigest()
+    taken, amount = _insert(session, BankLine, operator_id, account, came, by)
+    debited, _ = _insert(session, BankDebit, operator_id, account, left, by)
+    if got.days:
+        session.add(
+            StatementImport(
+                operator_id=operator_id, account=account, first_day=got.days[0], last_day=got.days[1],
+                credits=len(got.credits), fresh_credits=taken, debits=len(got.debits), fresh_debits=debited,
+                digest=digest, imported_by=by.user_id, imported_at=clock.now(),
+            )
+        )  # fmt: skip
     after = {"account": account, "read": len(got.credits), "taken": taken, "amount": amount, "sha256": digest}
     audit.record(session, by, "statement.import", "statement", digest[:16], after=after)
-    return Taken(len(got.credits), taken, len(got.credits) - taken, got.debits, amount, [], False)
+    return Taken(
+        len(got.credits), taken, len(got.credits) - taken, len(got.debits), amount, [], False, debited, before, overlaps
+    )
+
+
+def imports(session: Session, operator_id: str, *, limit: int = 20) -> list[StatementImport]:
+    """The files that were taken, newest first."""
+    query = (
+        select(StatementImport)
+        .where(col(StatementImport.operator_id) == operator_id)
+        .order_by(col(StatementImport.id).desc())
+        .limit(limit)
+    )
+    return list(session.execute(query).scalars())
+
+
+def _imported_before(
+    session: Session, operator_id: str, account: str, digest: str, days: tuple[date, date] | None
+) -> tuple[datetime | None, int]:
+    mine = (col(StatementImport.operator_id) == operator_id, col(StatementImport.account) == account)
+    same = select(func.max(col(StatementImport.imported_at))).where(*mine, col(StatementImport.digest) == digest)
+    before: datetime | None = session.execute(same).scalar_one()
+    if days is None:
+        return before, 0
+    shared = select(func.count(col(StatementImport.id))).where(
+        *mine, col(StatementImport.first_day) <= days[1], col(StatementImport.last_day) >= days[0]
+    )
+    return before, int(session.execute(shared).scalar_one())
 
 
 def _insert(
-    session: Session, operator_id: str, account: str, fresh: list[Credit], by: Principal
+    session: Session, table: type[BankLine | BankDebit], operator_id: str, account: str, fresh: list[Credit],
+    by: Principal,
 ) -> tuple[int, int]:  # fmt: skip
     make = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
     moment, taken, amount = clock.now(), 0, 0
@@ -247,78 +186,23 @@ def _insert(
         ]  # fmt: skip
         # Two people may import the same file at once: the second finds its lines there.
         done = session.execute(
-            make(BankLine).values(rows).on_conflict_do_nothing().returning(col(BankLine.amount))
+            make(table).values(rows).on_conflict_do_nothing().returning(col(table.amount))
         ).scalars().all()  # fmt: skip
         taken, amount = taken + len(done), amount + sum(done)
     return taken, amount
 
 
-def _known(session: Session, operator_id: str, account: str, references: list[str]) -> dict[str, tuple[date, int]]:
+def _known(
+    session: Session, table: type[BankLine | BankDebit], operator_id: str, account: str, references: list[str]
+) -> dict[str, tuple[date, int]]:
     found: dict[str, tuple[date, int]] = {}
     for start in range(0, len(references), BATCH):
         rows = session.execute(
-            select(col(BankLine.reference), col(BankLine.booked_on), col(BankLine.amount)).where(
-                col(BankLine.operator_id) == operator_id,
-                col(BankLine.account) == account,
-                col(BankLine.reference).in_(references[start : start + BATCH]),
+            select(col(table.reference), col(table.booked_on), col(table.amount)).where(
+                col(table.operator_id) == operator_id,
+                col(table.account) == account,
+                col(table.reference).in_(references[start : start + BATCH]),
             )
         )
         found |= {reference: (day, amount) for reference, day, amount in rows}
     return found
-
-
-def _heading(sheet: Sheet, wanted: Layout) -> tuple[int, dict[str, int]]:
-    named = [n for n in (wanted.day, wanted.credit, wanted.reference, wanted.description) if n]
-    best: list[str] = named
-    for number, row in enumerate(sheet.head(HEAD_ROWS), 1):
-        heads = [" ".join(str(cell or "").split()).lower() for cell in row]
-        missing = [n for n in named if n.lower() not in heads]
-        if not missing:
-            return number, {n: heads.index(n.lower()) for n in named}
-        best = min(best, missing, key=len)
-    raise NoHeading(columns=", ".join(best))
-
-
-def _cell(row: Row, at: int | None) -> object:
-    return row[at] if at is not None and at < len(row) else None
-
-
-def _reference(cell: object) -> str:
-    if isinstance(cell, Real) and (digits := exact(cell)) is not None:
-        return str(digits)  # a spreadsheet keeps a number of digits as a number
-    return " ".join(str(cell).split()) if cell not in (None, "") else ""
-
-
-def _named(booked: date, amount: int, text: str, n: int) -> str:
-    mark = hashlib.sha256(f"{booked}|{amount}|{text}".encode()).hexdigest()[:16]
-    return f"{booked:%Y%m%d}-{mark}-{n}"
-
-
-def _day(cell: object, day_format: str) -> date | None:
-    if isinstance(cell, datetime):
-        return cell.date()
-    if isinstance(cell, date):
-        return cell
-    try:
-        return datetime.strptime(_reference(cell)[:10], day_format).date()  # noqa: DTZ007 - a day has no zone
-    except ValueError:
-        return None
-
-
-def rupiah(cell: object, decimal: str) -> int | None:
-    """A cell as whole rupiah; empty and dashes are 0; a fraction other than zeros, a sign or a letter is None."""
-    if cell is None or isinstance(cell, bool):
-        return 0 if cell is None else None
-    if isinstance(cell, Real):
-        return exact(cell)
-    text = str(cell).replace("\u00a0", " ").strip().removeprefix("Rp").removeprefix("IDR").replace(" ", "")
-    if text.strip("-") == "":
-        return 0
-    whole, point, fraction = text.partition(decimal)
-    groups = whole.split("." if decimal == "," else ",")
-    if point and fraction.strip("0"):
-        return None
-    if not all(g.isascii() and g.isdigit() for g in groups) or any(len(g) != 3 for g in groups[1:]):
-        return None
-    digits = "".join(groups)
-    return int(digits) if len(digits) <= 16 else None

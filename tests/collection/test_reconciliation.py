@@ -16,7 +16,8 @@ from market.collection import service as collection
 from market.collection.banking import AlreadyMatched
 from market.collection.models import BankLine, BankMatch
 from market.collection.statement_models import PayoutMatch
-from market.collection.statements import BadLayout, Layout, NoHeading, rupiah
+from market.collection.statement_reading import Layout, NoHeading, rupiah
+from market.collection.statements import BadLayout
 from market.payments import payouts
 from market.payments.payouts import LineIn, PayoutIn
 from market.vendors import service as vendors
