@@ -3,6 +3,8 @@
 with scope() as session: attempt = begin(session, …)          # bill, attempt and idempotency key are committed
 qr = acquirer.generate(attempt.reference, …)                  # nothing is open
 with scope() as session: answered(session, attempt, qr)       # or failed(session, attempt, problem)
+
+begin_top_up: the same without a bill; the money becomes prepaid balance.
 """
 
 import base64
@@ -32,6 +34,10 @@ ASK_AFTER = timedelta(seconds=90)  # a notification that is lost is asked for af
 
 class TooLargeForQris(Invalid):
     message = N_("Sekali bayar dengan QRIS paling banyak {most}. Bayar sebagian dulu.")
+
+
+class BadTopUp(Invalid):
+    message = N_("Jumlah titipan belum benar.")
 
 
 class NotOurs(Conflict):
@@ -65,44 +71,88 @@ def begin(
 
     Raises dues.NothingToPay, TooLargeForQris.
     """
-    moment = clock.now()
     vendor_ids = {line.vendor_id for line in charges}
     if len(vendor_ids) > 1:
         raise NotOurs
     total = sum(line.remaining for line in charges)
     asked = total if amount is None else amount
-    if provider == "qris" and asked > LARGEST_QRIS:
-        raise TooLargeForQris(most=rp(LARGEST_QRIS), fields={"amount": say(N_("Terlalu besar untuk QRIS."))})
+    _check(provider, asked)
+    ends = clock.now() + life
     bill = dues.make_bill(
-        session, market_id, next(iter(vendor_ids), 0), charges, purpose=provider.upper(), expires_at=moment + life
+        session, market_id, next(iter(vendor_ids), 0), charges, purpose=provider.upper(), expires_at=ends
     )
+    return _kept(
+        session, market_id, bill.vendor_id, asked, session_code=charges[0].session_code, provider=provider,
+        origin=origin, ends=ends, place=place_names(charges), bill=bill,
+    )  # fmt: skip
+
+
+def begin_top_up(
+    session: Session,
+    market_id: str,
+    vendor_id: int,
+    *,
+    amount: int,
+    provider: str = "qris",
+    origin: str = "",
+    life: timedelta = QR_LIFE,
+) -> Asked:
+    """An attempt without a bill: all of it goes into the vendor's prepaid balance. Raises BadTopUp, TooLargeForQris."""
+    if type(amount) is not int or not 0 < amount <= LARGEST_QRIS:
+        why = say(N_("Isi dari Rp 1 sampai {most}."), most=rp(LARGEST_QRIS))
+        raise BadTopUp(fields={"amount": why})
+    opening = vendors.sessions_of(session, market_id)[0]
+    return _kept(
+        session, market_id, vendor_id, amount, session_code=opening.code, provider=provider, origin=origin,
+        ends=clock.now() + life,
+    )  # fmt: skip
+
+
+def _check(provider: str, amount: int) -> None:
+    if provider == "qris" and amount > LARGEST_QRIS:
+        raise TooLargeForQris(most=rp(LARGEST_QRIS), fields={"amount": say(N_("Terlalu besar untuk QRIS."))})
+
+
+def _kept(
+    session: Session,
+    market_id: str,
+    vendor_id: int,
+    amount: int,
+    *,
+    session_code: str,
+    provider: str,
+    origin: str,
+    ends: datetime,
+    place: str = "",
+    bill: dues.IssuedBill | None = None,
+) -> Asked:
+    moment = clock.now()
     market = vendors.get_market(session, market_id)
-    opening = _opening(session, market_id, charges[0].session_code, moment, market.timezone)
-    attempt_id = new_id()
+    opening = _opening(session, market_id, session_code)
+    attempt_id, keys = new_id(), bill.keys if bill else []
+    lines = [[k.permit_id, str(k.charge_type), k.period_start.isoformat(), k.revision] for k in keys]
     attempt = PaymentAttempt(
         market_id=market_id,
         id=attempt_id,
         reference=f"{market_id}-{_short(attempt_id)}",
         provider=provider,
         idempotency_key=new_external_id(moment),
-        bill_id=bill.id,
-        vendor_id=bill.vendor_id,
-        amount=asked,
+        bill_id=bill.id if bill else None,
+        vendor_id=vendor_id,
+        amount=amount,
         origin=origin,
-        lines=[[k.permit_id, str(k.charge_type), k.period_start.isoformat(), k.revision] for k in bill.keys],
-        place=place_names(charges),
+        lines=lines,
+        place=place,
         session_code=opening[0],
         timezone=market.timezone,
         opens=opening[1],
         closes=opening[2],
         created_at=moment,
-        expires_at=moment + life,
+        expires_at=ends,
     )
     session.add(attempt)
     session.flush()
-    return Asked(
-        market_id, attempt_id, attempt.reference, attempt.idempotency_key, asked, attempt.expires_at, attempt.place
-    )
+    return Asked(market_id, attempt_id, attempt.reference, attempt.idempotency_key, amount, ends, place)
 
 
 def answered(session: Session, asked: Asked, qr: GeneratedQr) -> None:
@@ -157,7 +207,7 @@ def place_names(charges: Sequence[UnpaidCharge]) -> str:
     return ", ".join(dict.fromkeys(line.place_code for line in charges))[:80]
 
 
-def _opening(session: Session, market_id: str, code: str, moment: datetime, tz: str) -> tuple[str, time, time]:
+def _opening(session: Session, market_id: str, code: str) -> tuple[str, time, time]:
     for opening in vendors.sessions_of(session, market_id):
         if opening.code == code:
             return opening.code, opening.opens, opening.closes

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -26,10 +27,12 @@ from market.jobs.service import enqueue
 from market.money import rp
 from market.payments import attempts
 from market.payments.card_events import PROVIDER, shortened
+from market.payments.card_items import items_of
 from market.payments.models import AttemptState, PaymentAttempt
 from market.payments.rails.stripe import (
     CardAmountTooSmall,
     Checkout,
+    CheckoutItem,
     CheckoutOrder,
     StripeGateway,
     StripeNotConfigured,
@@ -45,13 +48,14 @@ WAITING = (AttemptState.created, AttemptState.open, AttemptState.unclear)
 
 @dataclass(frozen=True)
 class Card:
-    """An attempt by card: what is sent to Stripe, and what Stripe has answered so far ("" before)."""
+    """An attempt by card: what is sent to Stripe, what Stripe has answered so far ("" before), and where it began."""
 
     market_id: str
     id: int
     order: CheckoutOrder
     session_id: str = ""
     url: str = ""
+    back: str = ""
 
 
 @lru_cache(maxsize=2)
@@ -88,19 +92,39 @@ def begin(
     origin: str,
     title: str,
     lang: str,
+    back: str = "",
 ) -> Card:
     """A bill over `charges`, an attempt to have `amount` rupiah of it paid by card, and a job that asks about it later.
 
-    `title` is what the card holder reads on Stripe's page: no name. Raises CardAmountTooSmall, StripeNotConfigured,
-    dues.NothingToPay.
+    `title` is what the card holder reads on Stripe's page: no name. `back` is our page it began at, where it may be told.
+    Raises CardAmountTooSmall, StripeNotConfigured, dues.NothingToPay.
     """
-    settings = get_settings()
-    if refused := refusal(settings, amount):
-        raise refused
+    _refuse(amount)
     asked = attempts.begin(session, market_id, charges, provider=PROVIDER, amount=amount, origin=origin, life=CARD_LIFE)
-    row = session.get_one(PaymentAttempt, (market_id, asked.id))
-    landing = f"{settings.base_url.rstrip('/')}{landing_path(row)}"
-    row.content = json.dumps({"title": title[:200], "landing": landing, "lang": lang}, ensure_ascii=False)
+    items = [[item.name, item.each, item.count] for item in items_of(charges, amount)]
+    return _kept(session, asked, {"title": title[:200], "lang": lang, "items": items, "back": back})
+
+
+def begin_top_up(
+    session: Session, market_id: str, vendor_id: int, *, amount: int, origin: str, title: str, lang: str, back: str = ""
+) -> Card:
+    """The same without a bill: all of it becomes prepaid balance. Raises attempts.BadTopUp too."""
+    _refuse(amount)
+    asked = attempts.begin_top_up(
+        session, market_id, vendor_id, amount=amount, provider=PROVIDER, origin=origin, life=CARD_LIFE
+    )
+    return _kept(session, asked, {"title": title[:200], "lang": lang, "items": [], "back": back})
+
+
+def _refuse(amount: int) -> None:
+    if refused := refusal(get_settings(), amount):
+        raise refused
+
+
+def _kept(session: Session, asked: attempts.Asked, order: dict[str, Any]) -> Card:
+    row = session.get_one(PaymentAttempt, (asked.market_id, asked.id))
+    landing = f"{get_settings().base_url.rstrip('/')}{landing_path(row)}"
+    row.content = json.dumps(order | {"landing": landing}, ensure_ascii=False)
     row.idempotency_key = card_of(row).order.key
     ask_later(session, row, clock.now() + FIRST_ASKED)
     session.flush()
@@ -170,8 +194,9 @@ def card_of(row: PaymentAttempt) -> Card:
         expires_at=row.expires_at,
         lang=kept["lang"],
         metadata={"market": row.market_id},
+        items=tuple(CheckoutItem(*item) for item in kept.get("items", ())),
     )
-    return Card(row.market_id, row.id, order, kept.get("session", ""), kept.get("url", ""))
+    return Card(row.market_id, row.id, order, kept.get("session", ""), kept.get("url", ""), kept.get("back", ""))
 
 
 def latest(session: Session, market_id: str, origin: str) -> PaymentAttempt | None:

@@ -2,6 +2,7 @@
 
 | what comes | outcome | what happens |
 |---|---|---|
+| paid, a top-up of the balance | applied | the vendor's prepaid balance, with a receipt |
 | paid, in time, the amount we asked | applied | settles the bill's charges; what nobody owes any more becomes credit |
 | paid, after the bill expired | credited | the vendor's prepaid balance, with a receipt |
 | paid, another amount; a second payment of one QR | held | the money waits in `review`, a person decides |
@@ -166,7 +167,8 @@ def _apply(session: Session, notice: Notification, attempt: Found) -> Outcome:
     paid_at = min(notice.paid_at or moment, moment + GRACE)
     late = paid_at > attempt.expires_at + GRACE
     apportioned = dues.apportion(notice.amount, () if late else _owed(session, attempt))
-    outcome = OutcomeKind.applied if apportioned.parts else OutcomeKind.credited
+    top_up = attempt.bill_id is None  # the balance is what it was for, whenever it comes
+    outcome = OutcomeKind.applied if apportioned.parts or top_up else OutcomeKind.credited
     draft = Draft(
         market_id=attempt.market_id,
         method=METHODS[notice.provider],
@@ -177,7 +179,7 @@ def _apply(session: Session, notice: Notification, attempt: Found) -> Outcome:
         amount=notice.amount,
         parts=apportioned.parts,
         credit=apportioned.credit,
-        credit_kind=MovementKind.LATE if late else MovementKind.SURPLUS,
+        credit_kind=MovementKind.TOPUP if top_up else MovementKind.LATE if late else MovementKind.SURPLUS,
         session_code=attempt.session_code,
         # The ledger's day never goes back: a day that was closed meanwhile stays as it was.
         business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),

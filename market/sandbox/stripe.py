@@ -44,6 +44,7 @@ BY_PREFIX = {
     "po_": "payout",
 }
 HIDDEN = ("sandbox", "payout")
+MOST_LINES = 100
 Params = dict[str, Any]
 
 
@@ -224,7 +225,7 @@ class StripeApi:
         success = params.get("success_url", "")
         if not str(success).startswith(("http://", "https://")):
             raise StripeRefused(400, "Not a valid URL", code="url_invalid", param="success_url")
-        amount, currency, title = self._total(params)
+        amount, currency, lines = self._total(params)
         now, expires = int(clock.now().timestamp()), _int(params, "expires_at", 0)
         if expires and not now + 1_800 - 60 <= expires <= now + 86_400 + 60:
             raise StripeRefused(400, "expires_at must be 30 minutes to 24 hours from now.", param="expires_at")
@@ -233,7 +234,8 @@ class StripeApi:
             {
                 "amount": amount,
                 "currency": currency,
-                "title": title,
+                "title": ", ".join(line["name"] for line in lines),
+                "lines": lines,
                 "success_url": success,
                 "cancel_url": params.get("cancel_url") or None,
                 "client_reference_id": _text(params, "client_reference_id", 200) or None,
@@ -245,25 +247,29 @@ class StripeApi:
             address,
         )
 
-    def _total(self, params: Params) -> tuple[int, str, str]:
+    def _total(self, params: Params) -> tuple[int, str, list[Document]]:
         lines = params.get("line_items")
         if not isinstance(lines, list) or not lines:
             raise StripeRefused(
                 400, "Missing required param: line_items.", code="parameter_missing", param="line_items"
             )
-        total, currency, titles = 0, "", []
+        if len(lines) > MOST_LINES:
+            raise StripeRefused(400, f"At most {MOST_LINES} line items.", param="line_items")
+        currency, shown = "", list[Document]()
         for at, line in enumerate(lines):
             price = line.get("price_data") if isinstance(line, dict) else None
             product = price.get("product_data") if isinstance(price, dict) else None
             if not isinstance(price, dict) or not isinstance(product, dict) or not product.get("name"):
                 raise StripeRefused(400, "price_data with product_data[name] is needed.", param=f"line_items[{at}]")
-            total += _int(price, "unit_amount", -1, f"line_items[{at}][price_data][unit_amount]") * _int(
-                line, "quantity", 1
-            )
-            currency = str(price.get("currency", "")).lower()
-            titles.append(str(product["name"]))
+            each = _int(price, "unit_amount", -1, f"line_items[{at}][price_data][unit_amount]")
+            count, said = _int(line, "quantity", 1), str(price.get("currency", "")).lower()
+            if each < 0 or count < 1 or currency not in ("", said):
+                raise StripeRefused(400, "Invalid price, quantity or mixed currencies.", param=f"line_items[{at}]")
+            currency = said
+            shown.append({"name": str(product["name"]), "count": count, "amount": each * count})
+        total: int = sum(line["amount"] for line in shown)
         _check_amount(total, currency)
-        return total, currency, ", ".join(titles)
+        return total, currency, shown
 
     def _create_intent(self, params: Params) -> Document:
         amount, currency = _int(params, "amount", -1), str(params.get("currency", "")).lower()

@@ -85,7 +85,7 @@ class Books:
                 "success_url": asked["success_url"],
                 "ui_mode": "hosted",
                 "url": f"{address}/stripe/pay/{number}",
-                "sandbox": {"title": asked["title"], "intent_metadata": asked["intent_metadata"]},
+                "sandbox": {k: asked[k] for k in ("title", "lines", "intent_metadata")},
             }
         )
 

@@ -81,10 +81,19 @@ class CardAmountTooSmall(Invalid):
 
 
 @dataclass(frozen=True)
+class CheckoutItem:
+    """One line of what is paid: `count` times `each` rupiah. The name is what the card holder reads."""
+
+    name: str
+    each: int
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class CheckoutOrder:
     """What is stored before the call and sent as it is: whole rupiah, an aware expiry 30 minutes to 24 hours ahead.
 
-    `reference` names the bill (≤ 200), `attempt` counts its sessions. Put `{CHECKOUT_SESSION_ID}` into success_url.
+    `items` come to `amount`; without them all of it stands in one line, the title. `reference` names the bill (≤ 200), `attempt` counts its sessions. Put `{CHECKOUT_SESSION_ID}` into success_url.
     """
 
     reference: str
@@ -96,6 +105,15 @@ class CheckoutOrder:
     expires_at: datetime
     lang: str = "id"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    items: tuple[CheckoutItem, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert sum(line.each * line.count for line in self.lines) == self.amount, "the lines are not the amount"
+
+    @property
+    def lines(self) -> tuple[CheckoutItem, ...]:
+        """What Stripe's page lists."""
+        return self.items or (CheckoutItem(self.title, self.amount),)
 
     @property
     def key(self) -> str:
@@ -195,13 +213,14 @@ class StripeGateway:
                 "client_reference_id": order.reference,
                 "line_items": [
                     {
-                        "quantity": 1,
+                        "quantity": item.count,
                         "price_data": {
                             "currency": "idr",
-                            "unit_amount": to_stripe(order.amount),
-                            "product_data": {"name": order.title},
+                            "unit_amount": to_stripe(item.each),
+                            "product_data": {"name": item.name},
                         },
                     }
+                    for item in order.lines
                 ],
                 "metadata": metadata,
                 "payment_intent_data": {"metadata": metadata},
