@@ -30,6 +30,7 @@ from market.vendors.registry import NewPlace, NewVendor, add_places, add_vendors
 from market.words import N_, Message, say
 
 HEADER_WITHIN = 25
+ENDS_ELSEWHERE = N_("Izin ini masih berlaku. Mengakhirinya hanya di halamannya, dengan surat dan alasan.")
 Values = dict[str, Any]
 
 
@@ -341,6 +342,9 @@ class _Permits(_Sheet):
             number = self.held.permits[key][same]
             if values["permit_number"] and values["permit_number"] != number:
                 return self.differs(line, "permit_number", number)
+            if values["status"] in ENDED and same in self.held.spans.get(key, []):
+                self.refuse(line, "status", say(ENDS_ELSEWHERE))
+                return False
             return True
         number = values["permit_number"]
         if number and (first := self.numbers.get(number)):
@@ -348,6 +352,9 @@ class _Permits(_Sheet):
             return False
         if number and number in self.held.permit_numbers:
             self.refuse(line, "permit_number", say(N_("Nomor izin ini sudah dipakai.")))
+            return False
+        if values["status"] in ENDED and until is None:
+            self.refuse(line, "last_day", say(N_("Izin yang sudah berakhir perlu hari terakhir.")))
             return False
         # One that has ended occupies nothing: who gave a place back in the morning may be followed the same day.
         occupies = values["status"] not in ENDED

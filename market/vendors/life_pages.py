@@ -40,6 +40,14 @@ class SubletIn(BaseModel):
     price: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
 
 
+class StepIn(BaseModel):
+    """A step as chosen; `last_day` (inclusive) is for a place given back."""
+
+    action: str = Field(default="", max_length=16)
+    reason: str = ""
+    last_day: date | None = None
+
+
 @dataclass(frozen=True)
 class PermitPage:
     """What templates/vendors/permit.html shows: a permit's life, and what may come next."""
@@ -57,6 +65,7 @@ class PermitPage:
     may_sublet: bool
     may_decide: bool
     may_transfer: bool
+    may_give_back: bool
     today: date
     values: Values = field(default_factory=dict)
     errors: Values = field(default_factory=dict)
@@ -115,9 +124,14 @@ def permit_step(
 ) -> Response:
     found = _market(session, by, market)
     typed = form.values
+    data, errors = checked(StepIn, form)
+    if data is None:
+        return render(request, "vendors/permit.html", _permit(session, by, market, permit_id, typed, errors), 422)
 
     def act() -> Message:
-        permit_life.act(session, found, permit_id, typed.get("action", "")[:16], by=by, reason=typed.get("reason", ""))
+        permit_life.act(
+            session, found, permit_id, data.action, by=by, reason=data.reason, last_day=data.last_day
+        )  # fmt: skip
         return say(N_("Langkah tercatat. Suratnya bisa dicetak."))
 
     return _try(
@@ -310,6 +324,7 @@ def _permit(
         may_sublet=by.has(Role.clerk, Role.market_head, market_id=found.id),
         may_decide=by.has(Role.market_head, Role.director, market_id=found.id),
         may_transfer=by.has(Role.market_head, market_id=found.id),
+        may_give_back=any(r.action == permit_life.RETURN for r in rules),
         today=clock.today(found.timezone),
         values=values or {},
         errors=errors or {},

@@ -15,8 +15,8 @@ from market.vendors import service as vendors
 from market.vendors.access import READERS, Reader, Registrar, RowId, readable
 from market.vendors.exporting import export_registry, template
 from market.vendors.importing import Report, import_registry
-from market.vendors.models import Market, MarketSession, PermitStatus, Place, PlaceKind, Vendor
-from market.vendors.schemas import PermitEnd, PermitIn, PlaceIn, VendorIn
+from market.vendors.models import Market, MarketSession, Place, PlaceKind, Vendor
+from market.vendors.schemas import PermitIn, PlaceIn, VendorIn
 from market.web.forms import FormInput, checked, problems, redirect
 from market.web.i18n import gettext
 from market.web.render import render
@@ -177,30 +177,6 @@ def grant(request: Request, session: SessionDep, by: Registrar, market: str, cod
         except MarketError as refusal:
             errors = problems(refusal)
     return render(request, "vendors/place.html", _place(session, by, found.id, code, form.values, errors), 422)
-
-
-@router.post("/office/permits/{market}/{permit_id}/end")
-def end(
-    request: Request, session: SessionDep, by: Registrar, market: str, permit_id: RowId, form: FormInput
-) -> Response:
-    """End a permit after its last day."""
-    found = _market(session, by, market)
-    permit = vendors.find_permit(session, found.id, permit_id)
-    row = next(p for p in lists.permits(session, [found.id], place_id=permit.place_id, limit=500) if p.id == permit_id)
-    data, errors = checked(PermitEnd, form)
-    if data is not None:
-        try:
-            with session.begin_nested():
-                vendors.end_permit(
-                    session, found.id, permit_id, last_day=data.last_day, status=PermitStatus(data.status),
-                    reason=data.reason, by=by,
-                )  # fmt: skip
-            told = say(N_("Izin {number} berakhir."), number=permit.number)
-            return redirect(f"/office/places/{found.id}/{row.place_code}", told)
-        except MarketError as refusal:
-            errors = problems(refusal)
-    values = form.values | {"ending": str(permit_id)}
-    return render(request, "vendors/place.html", _place(session, by, found.id, row.place_code, values, errors), 422)
 
 
 @router.get("/office/vendors")

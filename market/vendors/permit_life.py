@@ -17,7 +17,7 @@ from market.vendors.models import ENDED, Market, Permit, PermitStatus, Place
 from market.vendors.permits import NO_OVERLAP, EndsBeforeItBegins, PermitEnded, PermitUnknown, PlaceOccupied
 from market.words import N_, say
 
-REVOKE, UPHOLD = "revoke", "uphold"
+REVOKE, UPHOLD, RETURN, NOTICE = "revoke", "uphold", "return", "notice"
 
 
 class RenewalNotOpen(Conflict):
@@ -40,6 +40,10 @@ class NothingToUphold(Conflict):
     message = N_("Tidak ada pencabutan yang masih bisa diajukan keberatan.")
 
 
+class BadLastDay(Invalid):
+    message = N_("Hari terakhir ini belum bisa dicatat.")
+
+
 class SubletUnknown(NotFound):
     message = N_("Laporan ini tidak ditemukan.")
 
@@ -52,8 +56,20 @@ class BadSublet(Invalid):
     message = N_("Laporan penghuni belum bisa diterima.")
 
 
-def act(session: Session, market: Market, permit_id: int, action: str, *, by: Principal, reason: str = "") -> Permit:
-    """Take one step of a permit's life. Raises StepNotOpen, ReasonMissing, and the facts named above."""
+def act(
+    session: Session,
+    market: Market,
+    permit_id: int,
+    action: str,
+    *,
+    by: Principal,
+    reason: str = "",
+    last_day: date | None = None,
+) -> Permit:
+    """Take one step of a permit's life; nothing else ends one. `last_day` is for a return, today where it is not said.
+
+    Raises StepNotOpen, ReasonMissing, and the facts named above.
+    """
     permit = locked(session, market.id, permit_id)
     today = clock.today(market.timezone)
     if permit.status in ENDED or (permit.valid_until is not None and permit.valid_until <= today):
@@ -73,10 +89,8 @@ def act(session: Session, market: Market, permit_id: int, action: str, *, by: Pr
         facts = _revoke(session, market, permit, today)
     elif action == UPHOLD:
         facts = _uphold(session, market, permit, today)
-    elif action == "return":
-        if permit.valid_from > today:
-            raise EndsBeforeItBegins
-        permit.valid_until, facts = today + timedelta(days=1), {"last_day": str(today)}
+    elif action in (RETURN, NOTICE):
+        facts = _give_back(permit, action, last_day or today, today)
     after = workflow.take(
         session, market.id, "permit", permit_id, before=before, action=action, by=by, reason=reason, facts=facts,
         once=once,
@@ -145,6 +159,21 @@ def _uphold(session: Session, market: Market, permit: Permit, today: date) -> di
     return {"letter": known.letter, "last_day": until}
 
 
+def _give_back(permit: Permit, action: str, last: date, today: date) -> dict[str, str]:
+    """A vendor gives the place back: today or earlier it is a return; announced for later, the right lasts until then."""
+    if last < permit.valid_from:
+        raise EndsBeforeItBegins(fields={"last_day": say(EndsBeforeItBegins.message)})
+    if action == RETURN and last > today:
+        raise BadLastDay(fields={"last_day": say(N_("Hari ini belum tiba. Pilih “akan dikembalikan”."))})
+    if action == NOTICE and last <= today:
+        raise BadLastDay(fields={"last_day": say(N_("Tulis hari sesudah hari ini."))})
+    until = last + timedelta(days=1)
+    if permit.valid_until is not None and until > permit.valid_until:
+        raise BadLastDay(fields={"last_day": say(N_("Izin ini sudah berakhir lebih dulu."))})
+    permit.valid_until = until
+    return {"last_day": str(last)}
+
+
 def revocation(session: Session, market_id: str, permit_id: int) -> LifeStep | None:
     """The decision to revoke that stands, if there is one."""
     query = (
@@ -161,7 +190,10 @@ def revocation(session: Session, market_id: str, permit_id: int) -> LifeStep | N
 
 
 def close_ended(session: Session) -> int:
-    """Permits past their last day get the word that fits: revoked where that was decided, else expired. Catch-up."""
+    """Permits past their last day get the word that fits: revoked or given back where that was said, else expired.
+
+    Catches up on days without a run.
+    """
     count = 0
     for market in session.execute(select(Market).order_by(col(Market.id))).scalars().all():
         query = (
@@ -174,9 +206,8 @@ def close_ended(session: Session) -> int:
             .order_by(col(Permit.id))
         )
         for permit in session.execute(query).scalars().all():
-            revoked = permit.status == PermitStatus.SP3 and revocation(session, market.id, permit.id) is not None
             before = str(permit.status)
-            permit.status = PermitStatus.REVOKED if revoked else PermitStatus.EXPIRED
+            permit.status = _ended_as(session, permit)
             audit.record(
                 session, SYSTEM, "permit.close", "permit", str(permit.id), market_id=market.id,
                 before={"status": before}, after={"status": str(permit.status)},
@@ -184,6 +215,18 @@ def close_ended(session: Session) -> int:
             count += 1
     session.flush()
     return count
+
+
+def _ended_as(session: Session, permit: Permit) -> PermitStatus:
+    if permit.status == PermitStatus.SP3 and revocation(session, permit.market_id, permit.id) is not None:
+        return PermitStatus.REVOKED
+    told = select(col(LifeStep.facts)).where(
+        col(LifeStep.market_id) == permit.market_id, col(LifeStep.subject) == "permit",
+        col(LifeStep.subject_id) == permit.id, col(LifeStep.action) == NOTICE,
+    ).order_by(col(LifeStep.id).desc()).limit(1)  # fmt: skip
+    facts = session.execute(told).scalar_one_or_none()
+    last = permit.valid_until - timedelta(days=1) if permit.valid_until else None
+    return PermitStatus.RETURNED if facts and facts["last_day"] == str(last) else PermitStatus.EXPIRED
 
 
 def unvalidated(session: Session, market: Market) -> list[tuple[int, str, str]]:

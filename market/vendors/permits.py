@@ -109,32 +109,6 @@ def holders_of(session: Session, market_id: str, permit_ids: Collection[int]) ->
     return {row.id: row.vendor_id for row in session.execute(query)}
 
 
-def end_permit(
-    session: Session,
-    market_id: str,
-    permit_id: int,
-    *,
-    last_day: date,
-    status: PermitStatus,
-    reason: str,
-    by: Principal,
-) -> Permit:
-    """End a permit after `last_day` (inclusive). Raises PermitUnknown, PermitEnded, EndsBeforeItBegins."""
-    by.require(Role.market_head, Role.clerk, market_id=market_id)
-    permit = find_permit(session, market_id, permit_id)
-    if PermitStatus(permit.status) in ENDED:
-        raise PermitEnded
-    until = date.fromordinal(last_day.toordinal() + 1)
-    if until <= permit.valid_from:
-        raise EndsBeforeItBegins(fields={"last_day": say(EndsBeforeItBegins.message)})
-    before = {"status": permit.status, "until": str(permit.valid_until or "")}
-    permit.valid_until, permit.status = until, status
-    session.flush()
-    after = {"status": str(status), "until": str(until), "reason": reason}
-    audit.record(session, by, "permit.end", "permit", str(permit_id), market_id=market_id, before=before, after=after)
-    return permit
-
-
 def transfer(
     session: Session,
     market_id: str,
@@ -148,15 +122,22 @@ def transfer(
 ) -> int:
     """Hand a place to another vendor from `on`. `arrears` is the figure from dues; it must be 0 unless inherited.
 
-    Raises ArrearsOpen, PermitUnknown, PermitEnded. Returns the new permit's id.
+    Raises ArrearsOpen, PermitUnknown, PermitEnded, EndsBeforeItBegins. Returns the new permit's id.
     """
     if arrears and not inheritance:
         raise ArrearsOpen(amount=rp(arrears))
     by.require(Role.market_head, market_id=market_id)
     old = find_permit(session, market_id, permit_id)
     ends = old.valid_until if old.valid_until and old.valid_until > on else None  # the term goes with the place
-    last = date.fromordinal(on.toordinal() - 1)
-    end_permit(session, market_id, permit_id, last_day=last, status=PermitStatus.TRANSFERRED, reason="", by=by)
+    if PermitStatus(old.status) in ENDED:
+        raise PermitEnded
+    if on <= old.valid_from:
+        raise EndsBeforeItBegins
+    before = {"status": str(old.status), "until": str(old.valid_until or "")}
+    old.valid_until, old.status = on, PermitStatus.TRANSFERRED
+    session.flush()
+    after = {"status": str(old.status), "until": str(on)}
+    audit.record(session, by, "permit.end", "permit", str(permit_id), market_id=market_id, before=before, after=after)
     new = NewPermit(old.place_id, old.session_code, to_vendor, on, ends, VendorKind(old.vendor_kind), old.goods)
     return add_permits(session, market_id, [new], by=by)[0]
 

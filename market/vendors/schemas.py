@@ -173,14 +173,6 @@ class PermitOut(BaseModel):
     last_day: date | None
 
 
-class PermitEnd(BaseModel):
-    """How a permit ends: `last_day` is inclusive."""
-
-    last_day: date
-    status: PermitStatus = PermitStatus.RETURNED
-    reason: Annotated[Text, Field(min_length=3)]
-
-
 class PlaceEdit(BaseModel):
     """A place as it should be from now on: every field, so that what was emptied is emptied."""
 

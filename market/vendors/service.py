@@ -15,7 +15,6 @@ from market.vendors.permits import (
     add_permits,
     check_in,
     check_in_many,
-    end_permit,
     find_permit,
     holders_of,
     route,
@@ -26,7 +25,7 @@ from market.words import N_
 
 __all__ = [
     "add_market", "add_operator", "add_permits", "add_places", "add_vendors", "business_day", "check_in",
-    "check_in_many", "current_codes", "end_permit", "every_market", "find_permit", "get_market", "holders_of", "issue_code", "issue_codes",
+    "check_in_many", "current_codes", "every_market", "find_permit", "get_market", "holders_of", "issue_code", "issue_codes",
     "resolve_code", "revoke_codes", "route", "sessions_of", "transfer", "visible_markets",
 ]  # fmt: skip
 

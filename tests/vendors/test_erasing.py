@@ -10,9 +10,9 @@ from sqlalchemy import Engine, select, text
 from market import audit, clock
 from market.auth.access import SYSTEM, Role
 from market.database import session_scope
-from market.vendors import lists
+from market.vendors import lists, permit_life
 from market.vendors import service as vendors
-from market.vendors.models import PermitStatus, Personal
+from market.vendors.models import Personal
 from market.vendors.personal import look_up
 from tests.vendors.test_pages import NIK, PHONE, fill
 
@@ -41,10 +41,7 @@ def test_erased_for_good_and_the_chains_hold(client: TestClient, sign_in: SignIn
     held = client.post(page, data=typed)
     assert held.status_code == 409 and "masih memegang tempat" in held.text
     with session_scope(database) as session:
-        day = clock.today()
-        vendors.end_permit(
-            session, "KRN", permit.id, last_day=day, status=PermitStatus.RETURNED, reason="selesai", by=SYSTEM
-        )
+        permit_life.act(session, vendors.get_market(session, "KRN"), permit.id, "return", reason="selesai", by=SYSTEM)
         audit.seal(session)
     assert client.post(page, data=typed).status_code == 409, "today is still theirs"
     with clock.freeze(datetime(2026, 11, 25, 4, 0, tzinfo=UTC)):

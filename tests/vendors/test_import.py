@@ -15,11 +15,12 @@ from sqlmodel import Session
 
 from market.auth.access import SYSTEM
 from market.sheets.refusals import FileDamaged, FileTooBig, HasMacro, NotASheet
+from market.vendors import permit_life
 from market.vendors import service as vendors
 from market.vendors.cells import Unreadable, area_cm2, day, nik, phone
 from market.vendors.exporting import export_registry, template
 from market.vendors.importing import MergedHeader, NoSheets, Report, import_registry
-from market.vendors.models import FeeRegime, Market, Permit, PermitStatus, Place, Vendor
+from market.vendors.models import FeeRegime, Market, Permit, Place, Vendor
 from market.vendors.permits import NewPermit
 from tests.vendors.test_permits import small_market
 
@@ -200,10 +201,14 @@ def test_ended_permits_are_exported_and_come_back_as_they_were(session: Session)
     run(session, good())
     place = session.execute(select(Place).where(Place.code == "C-1")).scalar_one()  # type: ignore[arg-type]
     old = session.execute(select(Permit).where(Permit.place_id == place.id)).scalar_one()  # type: ignore[arg-type]
-    vendors.end_permit(
-        session, "KRN", old.id, last_day=date(2026, 6, 30), status=PermitStatus.RETURNED, reason="selesai", by=SYSTEM
-    )
+    permit_life.act(session, here, old.id, "return", last_day=date(2026, 6, 30), reason="selesai", by=SYSTEM)
     vendors.add_permits(session, "KRN", [NewPermit(place.id, "pagi", old.vendor_id, date(2026, 7, 1))], by=SYSTEM)
+    rows = [r[0] for r in session.execute(select(Permit).where(Permit.place_id == place.id)).all()]  # type: ignore[arg-type]
+    held = next(r for r in rows if r.status == "ACTIVE")
+    number = session.get_one(Vendor, held.vendor_id).number
+    line = PERMIT | {"Nomor pedagang": number, "Mulai": "2026-07-01", "Sampai": "", "Keadaan izin": "dicabut"}
+    problems = run(session, book(Izin=[line])).problems
+    assert [p.title for p in problems] == ["Keadaan izin"], "a file revokes nobody who still holds a place"
     content = export_registry(session, here, by=SYSTEM, private=True)
     again = run(session, content)
     assert not again.problems and again.taken == {"Tempat": 0, "Pedagang": 0, "Izin": 0}

@@ -124,6 +124,20 @@ def test_a_permits_life_by_page(client: TestClient, sign_in: SignIn) -> None:
     assert sublet and client.post(sublet[0], data={"action": "approve"}).status_code == 303
     letter = re.search(r"/office/letters/KRN/\d+", client.get(page).text)
     assert letter and "Atap bocor" in client.get(letter[0]).text
+    sign_in(client, Role.clerk, market_id="KRN")
+    ended = client.post(page + "/end", data={"last_day": "2026-11-24", "status": "REVOKED", "reason": "tanpa SP3"})
+    assert ended.status_code == 404, "a permit ends by its steps only: no revocation without three warnings"
+    wrong = client.post(page + "/steps", data={"action": "return", "reason": "Pindah", "last_day": "kemarin"})
+    assert wrong.status_code == 422 and "kemarin" in wrong.text
+    late = client.post(page + "/steps", data={"action": "return", "reason": "Pindah", "last_day": "2026-11-30"})
+    assert late.status_code == 422 and "Hari ini belum tiba" in late.text
+    assert (
+        client.post(
+            page + "/steps", data={"action": "notice", "reason": "Pindah", "last_day": "2026-11-30"}
+        ).status_code
+        == 303
+    )
+    assert "30 November 2026" in client.get(page).text
     sign_in(client, Role.collector, market_id="KRN")
     assert client.get(page).status_code == 403
 

@@ -13,7 +13,7 @@ from market.errors import Forbidden
 from market.vendors import permit_life, relocations, terms, workflow
 from market.vendors import service as vendors
 from market.vendors.models import PermitStatus, PlaceKind, PlaceStatus
-from market.vendors.permits import NewPermit, PermitEnded
+from market.vendors.permits import EndsBeforeItBegins, NewPermit, PermitEnded
 from market.vendors.registry import NewPlace
 from market.vendors.relocations import Holder, allocate
 from tests.vendors.test_applications import CLERK, HEAD, NOON
@@ -98,6 +98,32 @@ def test_suspended_and_returned(session: Session) -> None:
     assert (done.status, done.valid_until) == ("RETURNED", date(2026, 11, 25))
     with pytest.raises(PermitEnded):
         permit_life.act(session, market, permit, "suspend", by=HEAD, reason="x")
+
+
+def test_a_return_has_its_last_day_and_an_announced_one_comes_true(session: Session) -> None:
+    permit = held(session)
+    market = vendors.get_market(session, "KRN")
+    for action, last in (("return", date(2026, 11, 25)), ("notice", date(2026, 11, 24))):
+        with pytest.raises(permit_life.BadLastDay):
+            permit_life.act(session, market, permit, action, by=CLERK, reason="Pindah", last_day=last)
+    with pytest.raises(EndsBeforeItBegins):
+        permit_life.act(session, market, permit, "return", by=CLERK, reason="Pindah", last_day=DAY - timedelta(1))
+    session.expire_all()
+    told = permit_life.act(session, market, permit, "notice", by=CLERK, reason="Pindah", last_day=date(2026, 11, 30))
+    assert (told.status, told.valid_until) == ("ACTIVE", date(2026, 12, 1)), "theirs until then"
+    assert permit_life.close_ended(session) == 0
+    with clock.freeze(NOON + timedelta(days=9)):
+        assert permit_life.close_ended(session) == 1
+    assert vendors.find_permit(session, "KRN", permit).status == "RETURNED"
+
+
+def test_a_place_closed_for_repair_can_be_given_back_on_an_earlier_day(session: Session) -> None:
+    permit = held(session)
+    market = vendors.get_market(session, "KRN")
+    permit_life.act(session, market, permit, "suspend", by=HEAD, reason="Atap bocor")
+    last = date(2026, 10, 31)
+    done = permit_life.act(session, market, permit, "return", by=CLERK, reason="Pindah", last_day=last)
+    assert (done.status, done.valid_until) == ("RETURNED", date(2026, 11, 1))
 
 
 def test_a_sublet_is_reported_inside_the_permit_and_decided(session: Session) -> None:

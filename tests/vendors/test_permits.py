@@ -1,17 +1,19 @@
 """Domain rule 2: permits on one place overlap only if their sessions differ; the database itself says so."""
 
 import threading
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
+from market import clock
 from market.auth.access import SYSTEM
 from market.database import session_scope
+from market.vendors import permit_life
 from market.vendors import service as vendors
-from market.vendors.models import FeeRegime, Permit, PermitStatus, PlaceKind, VendorKind
+from market.vendors.models import FeeRegime, Permit, PlaceKind, VendorKind
 from market.vendors.permits import ArrearsOpen, EndsBeforeItBegins, NewPermit, NotSeasonal, PlaceOccupied
 from market.vendors.registry import NewPlace, NewVendor, NikKnown, PlaceTaken
 
@@ -42,8 +44,9 @@ def test_day_and_night_share_a_place_but_two_days_do_not(session: Session) -> No
     vendors.add_permits(session, "KRN", [NewPermit(place, "malam", second, DAY)], by=SYSTEM)
     with pytest.raises(PlaceOccupied), session.begin_nested():
         vendors.add_permits(session, "KRN", [NewPermit(place, "pagi", second, DAY + timedelta(30))], by=SYSTEM)
-    last = DAY + timedelta(29)
-    vendors.end_permit(session, "KRN", day, last_day=last, status=PermitStatus.RETURNED, reason="", by=SYSTEM)
+    with clock.freeze(datetime(2026, 12, 23, 4, tzinfo=UTC)):
+        market = vendors.get_market(session, "KRN")
+        permit_life.act(session, market, day, "return", last_day=DAY + timedelta(29), reason="pindah", by=SYSTEM)
     vendors.add_permits(session, "KRN", [NewPermit(place, "pagi", second, DAY + timedelta(30))], by=SYSTEM)
 
 
