@@ -15,6 +15,7 @@ from market.money import rp
 from market.payments import service as payments
 from market.payments.payouts import differences
 from market.payments.refunds import refund_list
+from market.pricing.correcting import WaitingCorrection, waiting_corrections
 from market.pricing.waiting import WaitingSheet, waiting_sheets
 from market.vendors.models import Market
 from market.web.i18n import gettext, ngettext
@@ -46,6 +47,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     found += _refunds(session, by, ids)
     found += _lateness(session, by, ids, today)
     found += [t for w in waiting_sheets(session, ids, since=today - SHEETS_BACK) if (t := _sheet(w, by, today))]
+    found += [t for w in waiting_corrections(session, ids) if (t := _price(w, by, today))]
     return sorted(found, key=lambda t: (not t.risk, t.kind != "needs", -t.age_days))
 
 
@@ -93,6 +95,15 @@ def _sheet(w: WaitingSheet, by: Principal, today: date) -> Task | None:
     if w.state == "draft" and age == 0 and by.has(Role.surveyor, market_id=w.market_id):
         return Task("waiting", gettext("Catatan harga hari ini belum dikirim"), detail, href, gettext("Lanjutkan"))
     return None
+
+
+def _price(w: WaitingCorrection, by: Principal, today: date) -> Task | None:
+    """A large correction of a published price, for anybody but the one who asked for it."""
+    if w.asked_by == by.user_id or not by.has(Role.market_head, Role.director, market_id=w.market_id):
+        return None
+    href, age = f"/office/prices?market={w.market_id}&day={w.day}", (today - clock.local(w.asked_at).date()).days
+    detail = f"{w.market_id} · {day_short(w.day)} · {w.commodity_id}"
+    return Task("needs", gettext("Koreksi harga menunggu Anda"), detail, href, gettext("Putuskan"), age_days=age)
 
 
 def _voids(session: Session, by: Principal, ids: list[str]) -> list[Task]:

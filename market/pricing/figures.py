@@ -88,13 +88,17 @@ def doubt(quote: int, recent: Sequence[int]) -> Doubt:
     if not recent:
         return Doubt.none
     last = recent[-1]
-    away = abs(quote - last) * 100
-    if away > 60 * last:
+    if far(quote, last):
         return Doubt.second_person
     middle = median(recent[-7:])
-    if away > 30 * last or quote * 2 < middle or quote > middle * 2:
+    if abs(quote - last) * 100 > 30 * last or quote * 2 < middle or quote > middle * 2:
         return Doubt.confirm
     return Doubt.none
+
+
+def far(price: int, last: int) -> bool:
+    """More than ±60 % away: not for one person alone."""
+    return abs(price - last) * 100 > 60 * last
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The key of what belongs to an area begins with `area_id`, so that the rows can b
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, Text
+from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from market.database import BigKey, UTCDateTime
@@ -184,6 +184,44 @@ class PriceCorrection(SQLModel, table=True):
     reason: str = Field(max_length=300)
     at: datetime = Field(sa_type=UTCDateTime)
     user_id: int | None = Field(default=None, sa_type=BigKey)
+
+
+class CorrectionState(StrEnum):
+    """A correction that needs a second person: asked → confirmed, refused or withdrawn."""
+
+    asked = "asked"
+    confirmed = "confirmed"
+    refused = "refused"
+    withdrawn = "withdrawn"
+
+
+class CorrectionRequest(SQLModel, table=True):
+    """A correction so large that a second person decides. Its quotes are `prices`, with commas between; `old` is what
+    stood on the board when it was asked. Nothing of it is public before it is confirmed."""
+
+    __tablename__ = "price_correction_request"
+    __table_args__ = (
+        CheckConstraint("(state = 'asked') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint("decided_by <> asked_by OR state = 'withdrawn'", name="second"),
+        Index(
+            "uq_price_correction_request_waiting", "market_id", "day", "commodity_id", unique=True,
+            sqlite_where=text("state = 'asked'"), postgresql_where=text("state = 'asked'"),
+        ),
+    )  # fmt: skip
+
+    market_id: str = Field(primary_key=True, max_length=16)
+    day: date = Field(primary_key=True)
+    commodity_id: str = Field(primary_key=True, max_length=40, foreign_key="commodity.id")
+    number: int = Field(primary_key=True)
+    prices: str = Field(max_length=120)
+    old: int | None = Field(default=None, sa_type=BigKey, sa_column_kwargs={"name": "old_price"})
+    new: int | None = Field(default=None, sa_type=BigKey, sa_column_kwargs={"name": "new_price"})
+    reason: str = Field(max_length=300)
+    asked_by: int | None = Field(default=None, sa_type=BigKey)
+    asked_at: datetime = Field(sa_type=UTCDateTime)
+    state: str = Field(default=CorrectionState.asked, max_length=10)
+    decided_by: int | None = Field(default=None, sa_type=BigKey)
+    decided_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class PriceLatest(SQLModel, table=True):

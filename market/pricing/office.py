@@ -1,4 +1,4 @@
-"""The morning: quotes entered on a phone, single cells sent back, approval by another person, publication, correction."""
+"""The morning: quotes entered on a phone, single cells sent back, approval by another person, publication."""
 
 import re
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from market.money import BadAmount, parse_rupiah
 from market.pricing import figures, wording
 from market.pricing import service as pricing
 from market.pricing.catalogue import Item
+from market.pricing.correcting import WaitingCorrection
 from market.pricing.models import Answer, Quote, SheetState
 from market.pricing.reading import Board, BoardRow
 from market.pricing.survey import SLOTS, BadQuotes
@@ -74,6 +75,9 @@ class SheetPage:
     board: Board | None
     errors: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    waiting: list[WaitingCorrection] = field(default_factory=list)  # corrections that a second person decides
+    may_decide: bool = False
+    me: int | None = None
     file_name: str = ""  # a file was read into the fields and is not saved yet
 
     @property
@@ -83,6 +87,10 @@ class SheetPage:
     @property
     def total(self) -> int:
         return sum(len(rows) for _, rows in self.groups)
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {row.item.id: row.name for _, rows in self.groups for row in rows}
 
     @property
     def doubtful(self) -> int:
@@ -97,7 +105,7 @@ def sheet(request: Request, session: SessionDep, by: Officer, market: str = "", 
 @router.post("/{market}/{day}")
 def enter(request: Request, session: SessionDep, by: Enterer, market: str, day: date, form: FormInput) -> Response:
     """Save the sheet, and hand it over when told to; one wrong cell and nothing of it is saved."""
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     typed = form.values
     quotes, errors = _read(session, typed)
     if not errors:
@@ -121,7 +129,7 @@ def enter(request: Request, session: SessionDep, by: Enterer, market: str, day: 
 @router.post("/{market}/{day}/cell")
 def save_cell(session: SessionDep, by: Enterer, market: str, day: date, form: FormInput) -> Response:
     """One commodity's fields as they are typed: 204, or 422 with a sentence per wrong slot. The page saves by it."""
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     typed = form.values
     quotes, errors = _read(session, typed)
     if not errors:
@@ -139,7 +147,7 @@ def save_cell(session: SessionDep, by: Enterer, market: str, day: date, form: Fo
 @router.post("/{market}/{day}/upload")
 def upload(request: Request, session: SessionDep, by: Enterer, market: str, day: date, form: FormInput) -> Response:
     """A file read into the page's fields, every bad row named; nothing is saved until the person says so there."""
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     sent = form.files.get("file")
     name = (sent.filename or "") if sent is not None else ""
     typed: dict[str, str] = {}
@@ -159,7 +167,7 @@ def send_back(
     request: Request, session: SessionDep, by: MarketHead, market: str, day: date, form: FormInput
 ) -> Response:
     """Single cells go back to the surveyor, with a message."""
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     cells = [m.groups() for v in form.lists.get("cell", []) if (m := re.fullmatch(r"([a-z0-9-]{1,40}):([1-9])", v))]
     message = form.values.get("message", "").strip()
     if not cells or not message:
@@ -173,7 +181,7 @@ def send_back(
 @router.post("/{market}/{day}/approve")
 def approve(request: Request, session: SessionDep, by: MarketHead, market: str, day: date) -> Response:
     """The second person's yes; publication follows at once."""
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     try:
         with session.begin_nested():
             pricing.approve(session, found.id, day, by=by)
@@ -183,40 +191,6 @@ def approve(request: Request, session: SessionDep, by: MarketHead, market: str, 
         return render(request, "pricing/sheet.html", page, refusal.status)
     told = say(N_("Terbit: {prices} harga, {short} bahan data kurang."), prices=done.prices, short=done.short)
     return redirect(f"/office/prices?market={found.id}&day={day}", told)
-
-
-@router.post("/{market}/{day}/correct")
-def correct(request: Request, session: SessionDep, by: MarketHead, market: str, day: date, form: FormInput) -> Response:
-    """A published price corrected: a new revision, the old value stays public."""
-    found = _market(session, by, market)
-    errors: dict[str, str] = {}
-    prices: list[int] = []
-    for slot in range(1, SLOTS + 1):
-        text = form.values.get(f"price_{slot}", "").strip()
-        if not text:
-            continue
-        try:
-            prices.append(parse_rupiah(text))
-        except BadAmount:
-            errors[f"price_{slot}"] = gettext("Tulis harga dengan angka bulat, misalnya 62.000.")
-    if not errors:
-        try:
-            with session.begin_nested():
-                pricing.correct(
-                    session,
-                    found.id,
-                    day,
-                    commodity_id=form.values.get("commodity", ""),
-                    prices=prices,
-                    reason=form.values.get("reason", ""),
-                    by=by,
-                )
-            told = say(N_("Koreksi terbit. Harga lama dan alasannya tetap terlihat."))
-            return redirect(f"/office/prices?market={found.id}&day={day}", told)
-        except MarketError as refusal:
-            errors = problems(refusal)
-    page = sheet_page(session, by, found.id, day, form.values, errors)
-    return render(request, "pricing/sheet.html", page, 422)
 
 
 def _read(session: Session, typed: Mapping[str, str]) -> tuple[list[pricing.QuoteInput], dict[str, str]]:
@@ -263,7 +237,7 @@ def sheet_page(
     errors: dict[str, str] | None = None,
 ) -> SheetPage:
     """The sheet of one market's day with what is known, or with what was typed when it comes back."""
-    found = _market(session, by, market)
+    found = market_of(session, by, market)
     today = clock.today(found.timezone)
     wanted = min(day or today, today)
     held: dict[tuple[str, int], Quote] = {
@@ -292,6 +266,9 @@ def sheet_page(
         may_enter=not closed and by.has(Role.surveyor, Role.clerk, market_id=found.id),
         may_approve=state == SheetState.submitted and by.has(Role.market_head, market_id=found.id),
         may_publish=state == SheetState.published and by.has(Role.market_head, market_id=found.id),
+        waiting=pricing.waiting_corrections(session, [found.id], day=wanted) if board else [],
+        may_decide=by.has(Role.market_head, Role.director, market_id=found.id),
+        me=by.user_id,
         board=board,
         errors=errors or {},
         values=dict(typed or {}),
@@ -343,7 +320,8 @@ def _published(session: Session, market_id: str, day: date) -> Board | None:
     return board if board.issue is not None and board.day == day else None
 
 
-def _market(session: Session, by: Principal, code: str) -> Market:
+def market_of(session: Session, by: Principal, code: str) -> Market:
+    """A market whose prices this person may see; the first one where none is named. Raises NotFound."""
     found = [m for m in vendors.visible_markets(session, by, *SEES) if code.upper() in ("", m.id)]
     if not found:
         raise NotFound

@@ -15,6 +15,7 @@ from market.pricing.catalogue import (
     references,
     seed,
 )
+from market.pricing.correcting import Corrected, WaitingCorrection, correct, decide, waiting_corrections
 from market.pricing.reading import (
     Board,
     BoardRow,
@@ -34,7 +35,6 @@ from market.pricing.survey import (
     Published,
     QuoteInput,
     approve,
-    correct,
     get_sheet,
     publish,
     publish_days,
@@ -46,9 +46,9 @@ from market.pricing.survey import (
 )
 
 __all__ = [
-    "AreaRow", "Board", "BoardRow", "Comparison", "DayPrice", "DayQuotes", "Item", "Observation", "Published", "QuoteInput",
-    "Taken", "UnknownArea", "UnknownCommodity", "add_area", "aliases", "approve", "board", "commodities", "compare",
-    "comparisons", "correct", "corrections", "get_area", "get_commodity", "get_market", "get_sheet", "history", "issues",
-    "markets", "other_source", "publish", "publish_days", "quotes_of", "recent_prices", "record_quotes", "references", "seed",
-    "send_back", "submit", "take",
+    "AreaRow", "Board", "BoardRow", "Comparison", "Corrected", "DayPrice", "DayQuotes", "Item", "Observation", "Published",
+    "QuoteInput", "Taken", "UnknownArea", "UnknownCommodity", "WaitingCorrection", "add_area", "aliases", "approve", "board",
+    "commodities", "compare", "comparisons", "correct", "corrections", "decide", "get_area", "get_commodity", "get_market",
+    "get_sheet", "history", "issues", "markets", "other_source", "publish", "publish_days", "quotes_of", "recent_prices",
+    "record_quotes", "references", "seed", "send_back", "submit", "take", "waiting_corrections",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The morning survey: quotes by vendor slot, a second person's approval, publication, and corrections afterwards."""
+"""The morning survey: quotes by vendor slot, a second person's approval, and publication."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -43,10 +43,6 @@ class NotApproved(Conflict):
 
 class OwnSheet(Forbidden):
     message = N_("Yang mencatat harga tidak dapat menyetujuinya sendiri. Minta orang kedua.")
-
-
-class NotPublished(Conflict):
-    message = N_("Harga {day} belum terbit, jadi belum ada yang dikoreksi.")
 
 
 class BadQuotes(Invalid):
@@ -262,7 +258,7 @@ def publish(session: Session, market_id: str, day: date, *, by: Principal) -> Pu
     sheet.state = SheetState.published
     session.flush()
     days = [DayFigures(commodity_id, day, day_figures(values)) for commodity_id, values in prices.items()]
-    published = _make_public(session, market_id, days, reason="", at={day: clock.now()}, by=by)
+    published = make_public(session, market_id, days, reason="", at={day: clock.now()}, by=by)
     alerts.announce(session, market_id, day)
     audit.record(
         session, by, "prices.publish", "publication", f"{market_id}/{day}", market_id=market_id,
@@ -277,33 +273,13 @@ def publish_days(
     """Publish many days at once through the same figures: a migration's or a demonstration's. `at` gives each day's instant."""
     by.require(Role.admin, market_id=market_id)
     days = [DayFigures(commodity_id, day, day_figures(prices)) for commodity_id, day, prices in quotes]
-    return _make_public(session, market_id, days, reason=str(N_("diterbitkan ulang")), at=at, by=by)
+    return make_public(session, market_id, days, reason=str(N_("diterbitkan ulang")), at=at, by=by)
 
 
-def correct(
-    session: Session, market_id: str, day: date, *, commodity_id: str, prices: Sequence[int], reason: str, by: Principal
-) -> Published:
-    """A new revision of one published price, from corrected quotes; old value, new value and reason stay public."""
-    by.require(Role.market_head, market_id=market_id)
-    if not reason.strip():
-        raise Invalid(fields={"reason": say(N_("Tulis alasan koreksi; alasan ini ikut terbit."))})
-    if any(not 0 < price <= DEAREST for price in prices):
-        raise BadQuotes(fields={"prices": say(N_("Harga harus lebih dari nol dan masuk akal."))})
-    item = catalogue.get_commodity(session, commodity_id)
-    if _revision(session, market_id, [day])[day] < 0:
-        raise NotPublished(day=day.isoformat())
-    figures = [DayFigures(item.id, day, day_figures(prices))]
-    published = _make_public(session, market_id, figures, reason=reason.strip(), at={day: clock.now()}, by=by)
-    audit.record(
-        session, by, "prices.correct", "price", f"{market_id}/{item.id}/{day}", market_id=market_id,
-        after={"price": figures[0].figures.price, "reason": reason.strip()[:300]},
-    )  # fmt: skip
-    return published
-
-
-def _make_public(
+def make_public(
     session: Session, market_id: str, days: list[DayFigures], *, reason: str, at: dict[date, datetime], by: Principal
 ) -> Published:
+    """Store the figures and publish their days' next revisions; whether somebody may is the caller's question."""
     stored, ids = recording.store_figures(session, market_id, days, reason=reason, by=by)
     short = sum(d.figures.price is None for d in days)
     if stored.added or stored.revised:
@@ -323,7 +299,7 @@ def _announce(
     if len(listed) == 1:  # a correction names one commodity; the day has more
         (day,) = listed
         listed[day] = _known_on(session, market_id, day)
-    revisions = _revision(session, market_id, list(listed))
+    revisions = newest_revision(session, market_id, list(listed))
     session.execute(
         insert(Publication),
         [
@@ -348,7 +324,7 @@ def _known_on(session: Session, market_id: str, day: date) -> dict[str, bool]:
     return {commodity_id: price is not None for commodity_id, price in rows}
 
 
-def _revision(session: Session, market_id: str, days: list[date]) -> dict[date, int]:
+def newest_revision(session: Session, market_id: str, days: list[date]) -> dict[date, int]:
     """The newest publication of each day; -1 where there is none."""
     query = text(
         "SELECT day, max(revision) FROM publication WHERE market_id = :market AND day BETWEEN :low AND :high GROUP BY day"

@@ -137,7 +137,7 @@ def test_a_commit_shows_before_the_publisher_is_answered(pages: TestClient, data
 def test_a_rolled_back_publication_shows_nothing(pages: TestClient, database: Engine) -> None:
     before = pages.get("/prices/BDG")
     with Session(database) as session:
-        pricing.correct(session, "BDG", DAY, commodity_id=CHILI, prices=(1_000,) * 3, reason="uji", by=HEAD)
+        pricing.correct(session, "BDG", DAY, commodity_id=CHILI, prices=(40_000,) * 3, reason="uji", by=HEAD)
         session.flush()
         session.rollback()
     assert pages.get("/prices/BDG").content == before.content

@@ -71,7 +71,7 @@ def test_prices_cannot_be_edited(session: Session) -> None:
     ):
         if "correction" in statement:
             pricing.correct(
-                session, "BDG", DAY, commodity_id=CHILI, prices=(1_000, 1_000, 1_000), reason="uji", by=HEAD
+                session, "BDG", DAY, commodity_id=CHILI, prices=(50_000, 50_000, 50_000), reason="uji", by=HEAD
             )
         with pytest.raises(DBAPIError), session.begin_nested():
             session.execute(text(statement))
