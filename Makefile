@@ -5,10 +5,12 @@ SEED ?= 1
 SECONDS ?= 60
 V := .venv
 B := $(V)/bin
+# Not -q: a quiet build counts no warnings, and then strict means nothing.
+MKDOCS := @NO_MKDOCS_2_WARNING=1 $(B)/mkdocs build --strict
 UV := $(B)/uv pip sync -q --python $(B)/python --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format bench soak screenshots lock clean
+.PHONY: help run test test-fast check format bench soak docs screenshots lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +30,7 @@ check: $(V)/.dev ## format, lint, types, import rules, migrations, translations,
 	$(B)/mypy
 	$(B)/lint-imports --no-logo
 	$(B)/pytest -q tests/test_migrations.py tests/test_templates.py tests/test_architecture.py tests/test_docs.py
+	$(MKDOCS)
 
 format: $(V)/.dev ## write the format and what lint can mend by itself
 	$(B)/ruff check --fix .
@@ -38,6 +41,10 @@ bench: $(V)/.dev ## figures beside their limits, measured in the same run, into 
 
 soak: $(V)/.dev ## a seeded simulation with faults: SEED=… SECONDS=…
 	@$(B)/python -m tests.soak --seed $(SEED) --seconds $(SECONDS)
+
+docs: $(V)/.dev ## the documentation as a site, into var/site
+	$(MKDOCS)
+	@echo "Open var/site/index.html"
 
 screenshots: $(V)/.dev ## pictures of every page at 390 and 1280 px into docs/screenshots
 	@$(B)/python docs/screenshots.py

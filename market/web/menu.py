@@ -133,7 +133,8 @@ def menu(by: Principal, path: str, market: str | None = None) -> list[Shown]:
             Shown(e.text, e.href + tail, e is here) for e in group.entries if by.has(*e.roles)
         )  # fmt: skip
         if entries:
-            groups.append(Shown(group.text, entries[0].href, any(e.here for e in entries), entries))
+            name = group.text if len(entries) > 1 else entries[0].text
+            groups.append(Shown(name, entries[0].href, any(e.here for e in entries), entries))
     return groups
 
 
