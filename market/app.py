@@ -15,9 +15,11 @@ from market.auth import account as auth_account
 from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
 from market.collection import api as collection_api
+from market.collection import device_api as collection_devices
 from market.collection import office as collection_office
 from market.collection import pages as collection_pages
-from market.collection import reconciliation_pages, void_pages
+from market.collection import reconciliation_pages, statement_pages, void_pages
+from market.collection import round_feed as collection_round_feed
 from market.database import make_engine
 from market.desk import card_pages as desk_card_pages
 from market.desk import floor as desk_floor
@@ -48,6 +50,7 @@ from market.pricing import office as pricing_office
 from market.pricing import pages as pricing_pages
 from market.pricing import watch_pages as pricing_watch
 from market.pricing.hot import HotPages
+from market.replica import Replica
 from market.settings import Settings, get_settings
 from market.vendors import api as vendors_api
 from market.vendors import application_pages as vendors_applications
@@ -75,7 +78,7 @@ ROUTERS = (
     payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
-    collection_api.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router,
+    collection_api.router, collection_devices.router, collection_round_feed.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip
@@ -95,6 +98,9 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     )
     app.state.engine = engine or make_engine(settings.database_url)
     app.state.listener = None
+    app.state.replica = (
+        Replica(settings.read_database_url, app.state.engine, settings.read_lag) if settings.read_database_url else None
+    )
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -117,9 +123,10 @@ def create() -> ASGIApp:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    if app.state.listener:
-        app.state.listener.start()
+    watchers = [watcher for watcher in (app.state.listener, app.state.replica) if watcher]
+    for watcher in watchers:
+        watcher.start()
     yield
-    if app.state.listener:
-        app.state.listener.stop()
+    for watcher in watchers:
+        watcher.stop()
     app.state.engine.dispose()

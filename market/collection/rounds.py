@@ -92,12 +92,41 @@ class SlipOutcome:
     reason: Message | None = None
 
 
-def open_round(session: Session, market_id: str, session_code: str, *, by: Principal) -> Round:
-    """The collector's open round of this session's business day, begun if need be. Raises DayClosed."""
+def open_round(session: Session, market_id: str, session_code: str, *, by: Principal, day: date | None = None) -> Round:
+    """The collector's open round of this session's business day, begun if need be. Raises DayClosed.
+
+    `day` is an earlier business day where a device brings slips of one that was not closed yet.
+    """
     by.require(Role.collector, market_id=market_id)
-    day = vendors.business_day(session, market_id, session_code)
+    day = day or vendors.business_day(session, market_id, session_code)
     refuse_closed(session, market_id, session_code, day)
-    rows = session.execute(
+    newest = _newest_turn(session, market_id, session_code, day, by)
+    if newest and newest[1]:
+        return newest[0]
+    number = ledger.take_numbers(session, market_id, "round", 1)[0]
+    # Whoever waited for the number finds that the collector's other device has begun this very round.
+    newest = _newest_turn(session, market_id, session_code, day, by)
+    if newest and newest[1]:
+        return newest[0]
+    begun = Round(
+        market_id=market_id,
+        id=number,
+        session_code=session_code,
+        business_day=day,
+        collector_id=by.user_id or 0,
+        turn=newest[0].turn + 1 if newest else 1,
+        opened_at=clock.now(),
+    )
+    session.add(begun)
+    session.flush()
+    return begun
+
+
+def _newest_turn(
+    session: Session, market_id: str, session_code: str, day: date, by: Principal
+) -> tuple[Round, bool] | None:
+    """The collector's newest round of a day, and whether its cash is still out."""
+    row = session.execute(
         select(Round, col(Handover.id))
         .outerjoin(
             Handover, (col(Handover.market_id) == col(Round.market_id)) & (col(Handover.round_id) == col(Round.id))
@@ -109,22 +138,9 @@ def open_round(session: Session, market_id: str, session_code: str, *, by: Princ
             col(Round.collector_id) == by.user_id,
         )
         .order_by(col(Round.turn).desc())
-    ).all()
-    if rows and rows[0][1] is None:
-        found: Round = rows[0][0]
-        return found
-    begun = Round(
-        market_id=market_id,
-        id=ledger.take_numbers(session, market_id, "round", 1)[0],
-        session_code=session_code,
-        business_day=day,
-        collector_id=by.user_id or 0,
-        turn=rows[0][0].turn + 1 if rows else 1,
-        opened_at=clock.now(),
-    )
-    session.add(begun)
-    session.flush()
-    return begun
+        .limit(1)
+    ).first()
+    return (row[0], row[1] is None) if row else None
 
 
 def current_round(session: Session, market_id: str, session_code: str, day: date, *, by: Principal) -> Round | None:

@@ -29,6 +29,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("operator_id", "account", "reference", name="uq_bank_debit_reference"),
     )
     op.create_table(
+        "slip_flag",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("device", sa.String(length=12), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("detail", sa.String(length=2000), nullable=False),
+        sa.Column("at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("sent_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("settled_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("settled_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.String(length=300), nullable=False),
+        sa.CheckConstraint("(settled_by IS NULL) = (note = '')", name=op.f("ck_slip_flag_settled_with_note")),
+        sa.CheckConstraint(
+            "kind IN ('tampered', 'unknown', 'revoked', 'clock', 'chain', 'gap')", name=op.f("ck_slip_flag_kind")
+        ),
+        sa.PrimaryKeyConstraint("market_id", "key", name=op.f("pk_slip_flag")),
+    )
+    op.create_table(
         "statement_import",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("operator_id", sa.String(length=16), nullable=False),
@@ -124,6 +143,78 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'asked'"),
         )
 
+    op.create_table(
+        "device",
+        sa.Column("code", sa.String(length=12), nullable=False),
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("collector_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("public_key", sa.String(length=100), nullable=False),
+        sa.Column("enrolled_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("enrolled_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revoked_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revoke_reason", sa.String(length=300), nullable=False),
+        sa.Column("last_seen_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("last_number", sa.BigInteger(), nullable=False),
+        sa.Column("waiting", sa.Integer(), nullable=True),
+        sa.Column("clock_ahead", sa.Integer(), nullable=False),
+        sa.CheckConstraint("(revoked_at IS NULL) = (revoke_reason = '')", name=op.f("ck_device_revoked_with_reason")),
+        sa.CheckConstraint("last_number >= 0", name=op.f("ck_device_last_number")),
+        sa.ForeignKeyConstraint(["collector_id"], ["user_account.id"], name=op.f("fk_device_collector_id")),
+        sa.ForeignKeyConstraint(["market_id"], ["market.id"], name=op.f("fk_device_market_id")),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_device")),
+        sa.UniqueConstraint("public_key", name=op.f("uq_device_public_key")),
+    )
+    with op.batch_alter_table("device", schema=None) as batch_op:
+        batch_op.create_index("ix_device_market", ["market_id", "code"], unique=False)
+
+    op.create_table(
+        "device_code",
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("collector_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("issued_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("issued_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("device", sa.String(length=12), nullable=True),
+        sa.ForeignKeyConstraint(["collector_id"], ["user_account.id"], name=op.f("fk_device_code_collector_id")),
+        sa.ForeignKeyConstraint(["market_id"], ["market.id"], name=op.f("fk_device_code_market_id")),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_device_code")),
+    )
+    op.create_table(
+        "signed_slip",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("device", sa.String(length=12), nullable=False),
+        sa.Column("digest", sa.String(length=43), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("signature", sa.String(length=86), nullable=False),
+        sa.Column("session_code", sa.String(length=12), nullable=False),
+        sa.Column("business_day", sa.Date(), nullable=False),
+        sa.Column("permit_id", sa.BigInteger(), nullable=True),
+        sa.Column("place", sa.String(length=30), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("paid_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("receipt_number", sa.String(length=24), nullable=True),
+        sa.Column("credit", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("received_from", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("decided_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.String(length=300), nullable=False),
+        sa.CheckConstraint("(state = 'taken') = (receipt_number IS NOT NULL)", name=op.f("ck_signed_slip_taken")),
+        sa.CheckConstraint("state IN ('taken', 'held', 'refused')", name=op.f("ck_signed_slip_state")),
+        sa.CheckConstraint("amount > 0 AND number > 0", name=op.f("ck_signed_slip_amounts")),
+        sa.ForeignKeyConstraint(["device"], ["device.code"], name="fk_signed_slip_device"),
+        sa.PrimaryKeyConstraint("market_id", "device", "digest", name=op.f("pk_signed_slip")),
+    )
+    with op.batch_alter_table("signed_slip", schema=None) as batch_op:
+        batch_op.create_index("ix_signed_slip_number", ["device", "number"], unique=False)
+        batch_op.create_index("ix_signed_slip_state", ["market_id", "state"], unique=False)
+
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.alter_column("roles", existing_type=sa.VARCHAR(length=120), server_default="", existing_nullable=False)
 
@@ -143,6 +234,16 @@ def downgrade() -> None:
             "roles", existing_type=sa.VARCHAR(length=120), server_default=sa.text("('')"), existing_nullable=False
         )
 
+    with op.batch_alter_table("signed_slip", schema=None) as batch_op:
+        batch_op.drop_index("ix_signed_slip_state")
+        batch_op.drop_index("ix_signed_slip_number")
+
+    op.drop_table("signed_slip")
+    op.drop_table("device_code")
+    with op.batch_alter_table("device", schema=None) as batch_op:
+        batch_op.drop_index("ix_device_market")
+
+    op.drop_table("device")
     with op.batch_alter_table("price_correction_request", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_price_correction_request_waiting",
@@ -165,5 +266,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_statement_import_operator_id"))
 
     op.drop_table("statement_import")
+    op.drop_table("slip_flag")
     op.drop_table("bank_debit")
     # ### end Alembic commands ###
