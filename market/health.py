@@ -29,13 +29,18 @@ def healthz(by: Anyone) -> Response:
 
 @router.get("/readyz")
 def readyz(request: Request, by: Anyone) -> Response:
-    """The database answers and is at the newest migration."""
+    """The database answers and is at the newest migration. What else is said does not make a server unready."""
     with get_engine(request).connect() as connection:
         connection.execute(text("SELECT 1"))
         at = migrate.current(connection)
     if at != migrate.head():
         raise NotReady(why=f"migration {at}")
-    return PlainTextResponse("ready")
+    lines = ["ready"]
+    if listener := request.app.state.listener:
+        lines.append("listener " + ("hears" if listener.alive else "cut off"))
+    if replica := request.app.state.replica:
+        lines.append(f"replica {replica.state}" + ("" if replica.lag is None else f", {replica.lag:.1f} s behind"))
+    return PlainTextResponse("\n".join(lines))
 
 
 @router.get("/metrics")

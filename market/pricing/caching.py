@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 from sqlmodel import Session
 
 from market import clock
 from market.auth.principal import Principal
 from market.database import get_engine, session_scope
-from market.pricing.freshness import Versions
+from market.pricing.freshness import Versions, current
+from market.replica import reading
 from market.web.render import FLASH, render
 
 AREA_HEADER = "x-price-area"  # read and removed by hot.HotPages: which area's version the page depends on
@@ -37,9 +38,26 @@ def page(
 
 @contextmanager
 def reader(request: Request) -> Iterator[Session]:
-    """A reading transaction opened where the work is done: as a dependency it would cost two more changes of thread."""
+    """A reading transaction opened where the work is done: as a dependency it would cost two more changes of thread.
+
+    The replica gives it where it is near; a page that will be kept, only if the replica has every publication that the
+    primary had when the page was asked for.
+    """
+    wanted: Versions | None = getattr(request.state, "versions", None)
+    with reading(request.app) as (session, replicated):
+        if not (replicated and wanted) or current(session).reaches(wanted):
+            yield session
+            return
     with session_scope(get_engine(request), write=False) as session:
         yield session
+
+
+def _public(request: Request) -> Iterator[Session]:
+    with reader(request) as session:
+        yield session
+
+
+PublicDep = Annotated[Session, Depends(_public, scope="function")]
 
 
 def conditional(

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from market.auth.access import Anyone
-from market.database import SessionDep
 from market.pricing import caching, catalogue, wording
 from market.pricing import service as pricing
 from market.pricing.catalogue import AreaRow
@@ -22,7 +21,7 @@ ATOM = "http://www.w3.org/2005/Atom"
 
 
 @router.get("/feeds/{market}.atom")
-def feed(request: Request, session: SessionDep, by: Anyone, market: str) -> Response:
+def feed(request: Request, session: caching.PublicDep, by: Anyone, market: str) -> Response:
     """The last thirty publications and the corrections among them."""
     area = catalogue.get_market(session, market)
     issues = pricing.issues(session, area.id)

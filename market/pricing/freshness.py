@@ -41,6 +41,10 @@ class Versions:
         """What a cached page of this area must match to be served."""
         return (self.today, self.by_area.get(area_id, (0, _EPOCH))[0])
 
+    def reaches(self, other: "Versions") -> bool:
+        """Whether every publication of `other` is among these."""
+        return all(self.by_area.get(area, (0, _EPOCH))[0] >= version for area, (version, _) in other.by_area.items())
+
     def changed_at(self, area_id: str) -> datetime:
         """When the area's pages last changed."""
         return self.by_area.get(area_id, (0, _EPOCH))[1]

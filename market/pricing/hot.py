@@ -201,6 +201,7 @@ class HotPages:
 
         whole = _as_stranger(scope, cookie)
         whole["method"] = "GET"
+        whole["state"]["versions"] = versions  # a replica that lacks one of them may not draw this page
         whole["headers"] = [h for h in whole["headers"] if not h[0].startswith(b"if-")]
         try:
             await (self._boards if _BOARD.fullmatch(scope["path"]) else self.app)(whole, receive, collect)

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlmodel import Session
 
 from market import clock
 from market.auth.access import Anyone
-from market.database import SessionDep
 from market.pricing import catalogue, daystatus, freshness, views, wording
 from market.pricing import service as pricing
 from market.pricing.alert_pages import router as alert_router
 from market.pricing.basket import SOURCES, Source
-from market.pricing.caching import page, reader
+from market.pricing.caching import PublicDep, page, reader
 from market.pricing.city import City, city
 from market.pricing.feeds import router as feeds
 from market.pricing.importing.pages import router as importing
@@ -60,7 +60,7 @@ class PricesPage:
 
 
 @router.get("/prices")
-def prices(request: Request, session: SessionDep, by: Anyone, q: Words = "") -> Response:
+def prices(request: Request, session: PublicDep, by: Anyone, q: Words = "") -> Response:
     """All markets, and the city's price of each commodity."""
     found = city(session)
     sections: dict[str, list[CityLine]] = {}
@@ -105,7 +105,7 @@ def wall(request: Request, by: Anyone, market: str, day: Day = None) -> Response
 @router.get("/prices/{market}/{commodity}")
 def history(
     request: Request,
-    session: SessionDep,
+    session: PublicDep,
     by: Anyone,
     market: str,
     commodity: str,
@@ -121,7 +121,7 @@ def history(
 
 
 def _history(
-    session: SessionDep, area: catalogue.AreaRow, item: catalogue.Item, span: Span, every: bool, beside: str | None
+    session: Session, area: catalogue.AreaRow, item: catalogue.Item, span: Span, every: bool, beside: str | None
 ) -> views.HistoryPage:
     # A year and a month back is enough for every comparison; the whole series only where it is drawn.
     since = None if span == "all" else clock.today() - timedelta(days=400)
@@ -153,7 +153,7 @@ def _history(
 
 
 @router.get("/commodities/{commodity}")
-def compare(request: Request, session: SessionDep, by: Anyone, commodity: str) -> Response:
+def compare(request: Request, session: PublicDep, by: Anyone, commodity: str) -> Response:
     """Where is it cheapest?"""
     found = pricing.compare(session, commodity)
     wanted = found.item.compared_with or found.item.id
@@ -184,7 +184,7 @@ class DataPage:
 
 
 @router.get("/data")
-def data(request: Request, session: SessionDep, by: Anyone) -> Response:
+def data(request: Request, session: PublicDep, by: Anyone) -> Response:
     """Downloads, methods, licence, sources and corrections."""
     markets = catalogue.markets(session)
     items = [(i.id, wording.name(i), wording.unit(i), i.grade) for i in catalogue.commodities(session, surveyed=True)]

@@ -12,9 +12,8 @@ from fastapi.responses import RedirectResponse, Response
 from market import clock
 from market.auth.access import Anyone
 from market.calendar.pawukon import balinese_day
-from market.database import SessionDep
 from market.pricing import catalogue, freshness, seasonal, shopping, wording
-from market.pricing.caching import page
+from market.pricing.caching import PublicDep, page
 from market.pricing.catalogue import AreaRow, Item
 from market.settings import get_settings
 from market.web import words
@@ -41,7 +40,7 @@ class BasketPage:
 
 
 @router.get("/basket")
-def basket(request: Request, session: SessionDep, by: Anyone) -> Response:
+def basket(request: Request, session: PublicDep, by: Anyone) -> Response:
     """The list stands in the address, so it can be kept, sent and printed; empty fields are taken out of it."""
     typed = {key: value[:12] for key, value in request.query_params.items()}
     items = catalogue.commodities(session, surveyed=True)
@@ -124,7 +123,7 @@ class GalunganPage:
 
 @router.get("/galungan")
 def galungan(
-    request: Request, session: SessionDep, by: Anyone, market: Code = None, commodity: CommodityId = None
+    request: Request, session: PublicDep, by: Anyone, market: Code = None, commodity: CommodityId = None
 ) -> Response:
     """Days to Galungan, and this market's prices beside the same days before earlier ones."""
     markets = catalogue.markets(session)
