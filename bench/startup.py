@@ -19,22 +19,25 @@ ROUNDS = 5
 def rows(*, full: bool) -> Iterator[Row]:
     """Two rows: seconds and MiB, lower is better."""
     with tempfile.TemporaryDirectory(prefix="bench-start-") as folder:
+        python = installed(Path(folder))
         env = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "",  # an installed program has its bytecode; the first round writes it
+            "PYTHONPYCACHEPREFIX": f"{folder}/bytecode",
             "MARKET_DATABASE_URL": f"sqlite:///{folder}/market.db",
             "BARE_DATABASE_URL": f"sqlite:///{folder}/bare.db",
         }
         for verb in (["db", "upgrade"], ["demo"]):
             subprocess.run(
-                [sys.executable, "-m", "market", *verb], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL
+                [python, "-m", "market", *verb], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL
             )
         ours, bare = ["-m", "market", "serve"], ["-m", "uvicorn", "bench.bare:app", "--log-level", "warning"]
         figures: dict[str, list[tuple[float, float]]] = {"ours": [], "bare": []}
         for number in range(ROUNDS + 1):
             pairs = [("ours", ours), ("bare", bare)]
             for name, command in pairs if number % 2 else reversed(pairs):
-                measured = first_page(command, folder, env)
+                measured = first_page([python, *command], folder, env)
                 if number:  # the first round warms the disk's cache and the bytecode
                     figures[name].append(measured)
     yield judge(
@@ -57,11 +60,27 @@ def rows(*, full: bool) -> Iterator[Row]:
     )
 
 
+def installed(folder: Path) -> str:
+    """A Python with what production installs (requirements/base.txt), from the package cache; else the one that runs.
+
+    structlog and httpx load rich and click where a developer's tools brought them: which is no work of ours.
+    """
+    python = str(folder / "env" / "bin" / "python")
+    uv = [sys.executable, "-m", "uv"]
+    for command in (
+        [*uv, "venv", "-q", "--python", sys.executable, str(folder / "env")],
+        [*uv, "pip", "sync", "-q", "--offline", "--python", python, "--require-hashes", "requirements/base.txt"],
+    ):
+        if subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode:
+            return sys.executable
+    return python
+
+
 def first_page(command: list[str], folder: str, env: dict[str, str]) -> tuple[float, float]:
     """Seconds from the start of the process to a complete `/`, and its resident memory then in MiB."""
     port = free_port()
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command, "--port", str(port)], cwd=folder, env=env)
+    process = subprocess.Popen([*command, "--port", str(port)], cwd=folder, env=env)
     try:
         while True:
             try:

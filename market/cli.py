@@ -45,8 +45,15 @@ def add(commands: Commands) -> None:
 
 def run_server(args: Namespace, out: Out) -> None:
     # Imported here: a server is not needed to import a spreadsheet.
+    import gc
+
+    gc.disable()  # what a server loads, it keeps: the collector would walk all of it again and again
     import uvicorn
 
+    if args.workers == 1:
+        import_module("market.app")
+    gc.freeze()
+    gc.enable()
     uvicorn.run(
         "market.app:create",
         factory=True,

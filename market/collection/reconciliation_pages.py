@@ -1,12 +1,10 @@
 """/office/reconciliation: what stands between receipts and the bank, the statement's and the provider's files, the period report."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-import typst
 from fastapi import APIRouter, Depends, Request, Response
 from sqlmodel import Session
 from starlette.datastructures import UploadFile
@@ -15,7 +13,8 @@ from market import clock
 from market.auth.access import Principal, Role, allow
 from market.collection import banking, reconciliation, statements
 from market.collection.period import PeriodRow, period, records
-from market.collection.reconciliation import Desk, ThreeWay
+from market.collection.reconciliation import BankSide, Desk, Gap, ThreeWay
+from market.collection.statement_lists import sees_whole
 from market.collection.statement_reading import Layout
 from market.collection.statements import FORMATS, Taken
 from market.database import SessionDep
@@ -30,14 +29,14 @@ from market.vendors.models import Market
 from market.web import words
 from market.web.forms import FormData, FormInput, problems, redirect
 from market.web.i18n import gettext, language, translate
-from market.web.render import ROOT, render
+from market.web.paper import pdf
+from market.web.render import render
 from market.words import N_, say
 
 router = APIRouter(prefix="/office/reconciliation", include_in_schema=False)
 Reader = Annotated[Principal, Depends(allow(Role.treasurer, Role.director, Role.auditor))]
 Treasurer = Annotated[Principal, Depends(allow(Role.treasurer))]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-PDF_SOURCE = ROOT / "templates" / "collection" / "period.typ"
 LARGEST_UPLOAD = 10 * 2**20
 LONGEST_PERIOD = timedelta(days=366)
 
@@ -71,13 +70,21 @@ class ReconciliationPage:
     formats: tuple[str, ...]
     account: str
     may_act: bool
+    whole: bool
+    may_match: set[str]
+    bank: BankSide
     tried: Taken | None = None
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
     @property
     def open_items(self) -> int:
-        return len(self.ways.gaps) + len(self.desk.lines) + len(self.unlike)
+        return len(self.gaps) + len(self.desk.lines) + len(self.unlike)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Differences of the cash and of the bank's side, oldest first."""
+        return sorted([*self.ways.gaps, *self.bank.gaps], key=lambda g: -g.age)
 
     @property
     def bad_rows(self) -> list[tuple[int, str, str]]:
@@ -122,8 +129,9 @@ def statement(request: Request, session: SessionDep, by: Treasurer, operator: st
                 matched = reconciliation.match_known(session, owner, by=by)
         if not tried.dry:
             told = say(
-                N_("{taken} mutasi dicatat, {unchanged} sudah ada; {matched} cocok."),
-                taken=tried.taken, unchanged=tried.unchanged, matched=matched.deposits + matched.payouts,
+                N_("{taken} mutasi masuk dan {debits} mutasi keluar dicatat, {unchanged} sudah ada; {matched} cocok."),
+                taken=tried.taken, debits=tried.fresh_debits, unchanged=tried.unchanged + tried.debits - tried.fresh_debits,
+                matched=matched.deposits + matched.payouts,
             )  # fmt: skip
             return redirect(f"/office/reconciliation?operator={owner}", told)
     except MarketError as refusal:
@@ -168,7 +176,7 @@ def layout(request: Request, session: SessionDep, by: Treasurer, operator: str, 
     wanted = Layout(
         *(
             v.get(f"layout_{n}", "").strip()
-            for n in ("name", "day", "credit", "reference", "description", "day_format", "decimal")
+            for n in ("name", "day", "credit", "reference", "description", "day_format", "decimal", "debit")
         )
     )
     try:
@@ -195,7 +203,8 @@ def match(session: SessionDep, by: Treasurer, operator: str) -> Response:
 @router.post("/{operator}/lines/{line_id}/match")
 def match_line(session: SessionDep, by: Treasurer, operator: str, line_id: RowId, form: FormInput) -> Response:
     """A person says what a credit is: `to` = deposit:KRN:12 or payout::3."""
-    owner = _own(session, by, operator)
+    if operator not in reconciliation.operators(session, by):
+        raise NotFound
     kind, _, rest = form.values.get("to", "").partition(":")
     market_id, _, number = rest.partition(":")
     if not (number.isascii() and number.isdigit() and len(number) < 19) or kind not in ("deposit", "payout"):
@@ -204,7 +213,7 @@ def match_line(session: SessionDep, by: Treasurer, operator: str, line_id: RowId
         banking.match(session, market_id[:8], int(number), line_id, by=by)
     else:
         reconciliation.match_payout(session, int(number), line_id, by=by)
-    return redirect(f"/office/reconciliation?operator={owner}", say(N_("Mutasi dicocokkan.")))
+    return redirect(f"/office/reconciliation?operator={operator}", say(N_("Mutasi dicocokkan.")))
 
 
 def _page(
@@ -224,11 +233,15 @@ def _page(
     since = min(start or until.replace(day=1), until)
     since = max(since, until - LONGEST_PERIOD)
     ids = [m.id for m in markets]
+    whole = sees_whole(by, owner)
+    desk = reconciliation.work(session, owner, ids)
     return ReconciliationPage(
         owner, list(mine), markets, since, until, reconciliation.three_way(session, markets, since, until),
-        reconciliation.work(session, owner, ids), differences(session, owner, ids, today),
+        desk if whole else reconciliation.narrowed(desk), differences(session, owner, ids, today) if whole else [],
         period(session, markets, since, until), statements.layouts(session, owner), FORMATS, f"BPD-{owner}",
-        by.has(Role.treasurer, operator_id=owner), tried, values or {}, wrong,
+        by.has(Role.treasurer, operator_id=owner), whole,
+        {m.id for m in markets if by.has(Role.treasurer, market_id=m.id)},
+        reconciliation.bank_side(session, owner, since, until) if whole else BankSide(0, []), tried, values or {}, wrong,
     )  # fmt: skip
 
 
@@ -287,8 +300,4 @@ def _pdf(page: ReconciliationPage) -> bytes:
             N_("Angka dari buku besar. Selisih: beda dengan bukti bayar, setoran, dan pencairan; 0 berarti cocok.")
         ),
     }
-    return bytes(
-        typst.compile(
-            PDF_SOURCE.read_bytes(), format="pdf", sys_inputs={"data": json.dumps(data)}, ignore_system_fonts=False
-        )
-    )
+    return pdf("collection/period.typ", data)

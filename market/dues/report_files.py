@@ -2,21 +2,18 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import typst
 from rustpy_xlsxwriter import FastExcel
 
 from market.dues.lateness import BUCKETS
 from market.dues.reports import Aged, Figures, Statement
 from market.web import words
 from market.web.i18n import gettext, language
-from market.web.render import ROOT
+from market.web.paper import pdf
 from market.words import N_
 
-SOURCE = ROOT / "templates" / "dues" / "statement.typ"
 Record = dict[str, Any]
 
 
@@ -94,11 +91,7 @@ def statement_pdf(account: Statement, market_name: str, vendor_name: str) -> byt
             words.money(account.closing),
         ],
     }  # fmt: skip
-    return bytes(
-        typst.compile(
-            SOURCE.read_bytes(), format="pdf", sys_inputs={"data": json.dumps(data)}, ignore_system_fonts=False
-        )
-    )
+    return pdf("dues/statement.typ", data)
 
 
 def _safe(value: Any) -> Any:

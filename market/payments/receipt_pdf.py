@@ -1,34 +1,23 @@
 """A receipt as a PDF through Typst: the same paper as the printed page, the same bytes each time it is asked for."""
 
-import json
 from io import BytesIO
 
 import segno
-import typst
 
 from market import clock
 from market.payments.receipts import ReceiptView
 from market.payments.wording import figure_rows, method_words, period_words
 from market.web import words
 from market.web.i18n import gettext, language
-from market.web.render import ROOT
+from market.web.paper import pdf
 from market.words import N_
-
-SOURCE = ROOT / "templates" / "payments" / "receipt.typ"
 
 
 def receipt_pdf(view: ReceiptView, address: str) -> bytes:
     """The PDF of a receipt, in the language of the request; `address` is what its QR holds."""
     out = BytesIO()
     segno.make(address, error="m", micro=False).save(out, kind="svg", border=2, xmldecl=False, svgns=True)
-    made = typst.compile(
-        SOURCE.read_bytes(),
-        format="pdf",
-        sys_inputs={"data": json.dumps(_data(view)), "qr": out.getvalue().decode()},
-        ignore_system_fonts=False,
-        timestamp=int(view.paid_at.timestamp()),
-    )
-    return bytes(made)
+    return pdf("payments/receipt.typ", _data(view), made_at=view.paid_at, qr=out.getvalue().decode())
 
 
 def _data(view: ReceiptView) -> dict[str, object]:
