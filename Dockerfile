@@ -13,6 +13,7 @@ COPY market market
 COPY templates templates
 COPY static static
 COPY locale locale
+COPY docs/guide docs/guide
 COPY LICENSE README.md ./
 # Everything but var/ may be mounted read-only; Python would otherwise try to write bytecode beside the sources.
 RUN python -m compileall -q market && install -d -o market -g market -m 0750 var

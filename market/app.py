@@ -24,6 +24,7 @@ from market.database import make_engine
 from market.desk import card_pages as desk_card_pages
 from market.desk import floor as desk_floor
 from market.desk import guide as desk_guide
+from market.desk import help as desk_help
 from market.desk import own as desk_own
 from market.desk import pack as desk_pack
 from market.desk import pay as desk_pay
@@ -80,6 +81,7 @@ ROUTERS = (
     pricing_watch.router,
     collection_api.router, collection_devices.router, collection_round_feed.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
+    desk_help.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip
 

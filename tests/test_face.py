@@ -128,6 +128,7 @@ def rendered(template: str, page: Any, lang: str = "id", path: str = "/") -> str
             lang=lang,
             flash="Tersimpan.",
             sample_data=True,
+            help="/help/pembeli",
             url_with=lambda **changes: url_with(request, **changes),
         )
     )

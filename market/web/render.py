@@ -16,6 +16,7 @@ from market.auth.principal import Principal
 from market.database import get_engine, session_scope
 from market.settings import get_settings
 from market.web import words
+from market.web.guides import help_for
 from market.web.i18n import gettext, language, ngettext, translate
 from market.web.menu import menu
 
@@ -73,6 +74,7 @@ def render(request: Request, template: str, page: Any, status: int = 200, **head
             request=request,
             by=getattr(request.state, "principal", None) or Principal.nobody(),
             lang=language(),
+            help=help_for(template, language()),
             flash=_unwrap(flash),
             sample_data=sample_data(request),
             url_with=lambda **changes: url_with(request, **changes),
