@@ -400,6 +400,44 @@ guard(
         "CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     ),
 )
+# What a device signed stays as it was signed; a person decides once about a slip that waits. A key is revoked for good.
+for _table, _wrong in (
+    (
+        "signed_slip",
+        "OLD.state <> 'held' OR NEW.body <> OLD.body OR NEW.signature <> OLD.signature OR NEW.amount <> OLD.amount "
+        "OR NEW.number <> OLD.number OR NEW.digest <> OLD.digest OR NEW.decided_by IS NULL",
+    ),
+    ("slip_flag", "OLD.settled_by IS NOT NULL OR NEW.kind <> OLD.kind OR NEW.detail <> OLD.detail"),
+    (
+        "device",
+        "NEW.public_key <> OLD.public_key OR NEW.code <> OLD.code OR NEW.collector_id <> OLD.collector_id "
+        "OR NEW.market_id <> OLD.market_id OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL) "
+        "OR NEW.last_number < OLD.last_number",
+    ),
+):
+    guard(
+        f"{_table}_no_update",
+        _table,
+        sqlite=(
+            f"CREATE TRIGGER {_table}_no_update BEFORE UPDATE ON {_table} WHEN {_wrong} "
+            f"BEGIN SELECT RAISE(ABORT, '{_table} is kept'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_table}_no_update BEFORE UPDATE ON {_table} FOR EACH ROW WHEN ({_wrong}) "
+            "EXECUTE FUNCTION refuse_change()",
+        ),
+    )
+    guard(
+        f"{_table}_no_delete",
+        _table,
+        sqlite=(
+            f"CREATE TRIGGER {_table}_no_delete BEFORE DELETE ON {_table} "
+            f"BEGIN SELECT RAISE(ABORT, '{_table} is kept'); END",
+        ),
+        postgresql=(
+            f"CREATE TRIGGER {_table}_no_delete BEFORE DELETE ON {_table} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        ),
+    )
 append_only("payout", "payout_line")
 # A match never changes, and goes only beside the row that holds it whole, with who took it back and why.
 for _name, _kind, _market, _number in (

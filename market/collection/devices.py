@@ -179,8 +179,7 @@ def collectors(session: Session, market_id: str) -> list[UserAccount]:
         .where(
             col(RoleGrant.role) == Role.collector.value,
             (col(RoleGrant.market_id) == market_id) | (col(RoleGrant.operator_id) == operator) | everywhere,
-            col(RoleGrant.valid_from) <= day,
-            col(RoleGrant.valid_until).is_(None) | (col(RoleGrant.valid_until) > day),
+            *auth.in_force(day),
             col(UserAccount.active),
         )
         .distinct()

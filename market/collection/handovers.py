@@ -22,6 +22,9 @@ from market.words import N_, say
 NOTES = (100_000, 75_000, 50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100)
 
 
+STAND_INS = (Role.clerk, Role.treasurer)
+
+
 class RoundUnknown(NotFound):
     message = N_("Putaran penagihan ini tidak ditemukan.")
 
@@ -78,13 +81,20 @@ def hand_over(
     counted: int,
     by: Principal,
     notes: Mapping[int, int] | None = None,
+    because: str = "",
 ) -> Handover:
-    """Close a round and give its cash to the office. Raises RoundUnknown, AlreadyHandedOver."""
-    by.require(Role.collector, Role.clerk, market_id=market_id)
+    """Close a round and give its cash to the office. Raises RoundUnknown, AlreadyHandedOver.
+
+    `because`: why a clerk or the treasurer counts in the collector's stead (ill, removed in mid-shift).
+    """
+    by.require(Role.collector, Role.clerk, Role.treasurer, market_id=market_id)
     # Locked, so that no slip is taken back between the count of the expectation and the hand-over.
     row = session.get(Round, (market_id, round_id), with_for_update=True)
-    if row is None or (row.collector_id != by.user_id and not by.is_system):
+    own = row is not None and (row.collector_id == by.user_id or by.is_system)
+    if row is None or not (own or because):
         raise RoundUnknown
+    if not own:
+        by.require(*STAND_INS, market_id=market_id)
     known = find_by_round(session, market_id, round_id)
     if known is not None:
         raise AlreadyHandedOver(at=clock.local(known.handed_at).strftime("%d/%m/%Y %H.%M"))
@@ -99,10 +109,11 @@ def hand_over(
         counted=counted,
         denominations={str(k): v for k, v in (notes or {}).items() if v},
         handed_at=clock.now(),
+        counted_by=None if own else by.user_id,
     )
     session.add(handover)
     session.flush()
-    after = {"round": round_id, "expected": handover.expected, "counted": counted}
+    after = {"round": round_id, "expected": handover.expected, "counted": counted} | ({} if own else {"why": because})
     audit.record(session, by, "handover.count", "handover", str(handover.id), market_id=market_id, after=after)
     return handover
 
@@ -117,7 +128,7 @@ def verify(
         raise HandoverUnknown
     if handover.verified_by is not None:
         raise AlreadyVerified
-    if handover.collector_id == by.user_id:
+    if by.user_id in (handover.collector_id, handover.counted_by):
         raise OwnHandover
     difference = received - handover.expected
     if difference and not reason.strip():

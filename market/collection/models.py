@@ -102,7 +102,10 @@ class Slip(SQLModel, table=True):
 
 
 class Handover(SQLModel, table=True):
-    """A round's cash, counted by the collector and verified by another person. One per round."""
+    """A round's cash, counted by the collector and verified by another person. One per round.
+
+    `counted_by` is who counted in the collector's stead, where the collector could not.
+    """
 
     __tablename__ = "handover"
     __table_args__ = (
@@ -113,6 +116,7 @@ class Handover(SQLModel, table=True):
         CheckConstraint("verified_by IS NULL OR verified_by <> collector_id", name="second_person"),
         CheckConstraint("(state = 'verified') = (verified_by IS NOT NULL)", name="verified"),
         CheckConstraint("received IS NULL OR received = expected OR reason <> ''", name="variance_reason"),
+        CheckConstraint("counted_by IS NULL OR counted_by <> verified_by", name="counter_not_verifier"),
     )
 
     market_id: str = Field(primary_key=True, max_length=8)
@@ -130,6 +134,7 @@ class Handover(SQLModel, table=True):
     reason: str = Field(default="", max_length=300)
     verified_by: int | None = Field(default=None, sa_type=BigKey)
     verified_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    counted_by: int | None = Field(default=None, sa_type=BigKey)
 
 
 class DayClose(SQLModel, table=True):

@@ -91,7 +91,7 @@ def walk_of(session: Session, by: Principal, market: str, session_code: str, dev
     stops = [s for s in collection.walk(session, found.id, opening.code, day) if s.stop.permit_id is not None]
     holders = {s.stop.vendor_id for s in stops}
     named = session.execute(select(col(Vendor.id), col(Vendor.name)).where(col(Vendor.id).in_(holders)))
-    names: dict[int, str] = {vendor_id: name for vendor_id, name in named}
+    names: dict[int, str] = {row[0]: row[1] for row in named}
     codes = vendors.current_codes(session, CodeKind.place, found.id, [s.stop.place_id for s in stops])
     ends = days_of(session, found.id).begins(opening.code, day + timedelta(days=1))
     return RoundOut(
