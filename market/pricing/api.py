@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from market.auth.access import Anyone
 from market.pricing import catalogue, freshness, listing, shapes_out
 from market.pricing import service as pricing
 from market.pricing.caching import AREA_HEADER, PublicDep, conditional, reader, validators
+from market.pricing.codes import CODED, CodeKind, codes_of
 from market.pricing.datapackage import describe
 from market.pricing.listing import PriceRow
 from market.settings import get_settings
@@ -41,6 +42,11 @@ class CommodityRow(BaseModel):
     group: str
     ceremonial: bool
     surveyed: bool
+    codes: dict[str, str] = Field(
+        default_factory=dict,
+        description="What other sources number it, by source",
+        examples=[{"pihps": "1", "wfp": "52"}],
+    )
 
 
 @router.get("/prices", response_model=Page[PriceRow], responses=FILES)
@@ -78,7 +84,8 @@ def _file(request: Request, format: str, filters: dict[str, Any], headers: dict[
         with reader(request) as session:
             areas = {a.id: a for a in catalogue.areas(session)}
             items = {i.id: i for i in catalogue.commodities(session)}
-        return StreamingResponse(shapes_out.as_wfp(every, areas, items), media_type=CSV, headers=headers)
+            codes = codes_of(session, "wfp")
+        return StreamingResponse(shapes_out.as_wfp(every, areas, items, codes), media_type=CSV, headers=headers)
     if format == "pihps":
         return Response(shapes_out.as_pihps(every), media_type=XLSX, headers=headers)
     if format == "csv":
@@ -104,6 +111,11 @@ def latest(request: Request, session: PublicDep, by: Anyone, market: Market = No
 def commodities(request: Request, session: PublicDep, by: Anyone) -> Response:
     """Everything that has a price somewhere; `surveyed` marks what our markets ask for."""
     rows = [CommodityRow.model_validate(item, from_attributes=True) for item in catalogue.commodities(session)]
+    for source in CODED:
+        theirs = codes_of(session, source)
+        for row in rows:
+            if (code := theirs.number_of(CodeKind.commodity, row.id)) and row.id in theirs.commodities.values():
+                row.codes[source] = code
     return _json(request, Page[CommodityRow](items=rows).model_dump_json)
 
 

@@ -11,6 +11,7 @@ from market.console import Commands, Out
 from market.errors import Invalid
 from market.pricing import listing
 from market.pricing import service as pricing
+from market.pricing.codes import CODED, CodeKind, set_code
 from market.pricing.importing.commands import add_import
 from market.pricing.listing import PriceRow
 from market.pricing.site import export_site
@@ -29,6 +30,11 @@ def add(commands: Commands) -> None:
     publish = group.verb("publish", run_publish, help="publish a market's approved survey of one day")
     publish.add_argument("--market", required=True, help="market code, for example BDG")
     publish.add_argument("--date", required=True, help="YYYY-MM-DD")
+    code = group.verb("code", run_code, help="say which code another source has for one of our commodities or areas")
+    code.add_argument("source", choices=CODED)
+    code.add_argument("kind", choices=[str(kind) for kind in CodeKind])
+    code.add_argument("code", help="the source's code, for example 2829")
+    code.add_argument("ours", help="our commodity's id or our area's code, for example BDG")
     export = group.verb("export", run_export, help="write prices as CSV or XLSX, or the public site as files")
     export.add_argument("file", type=Path, nargs="?", help="target; its ending, .csv or .xlsx, is the format")
     export.add_argument("--site", type=Path, metavar="DIR", help="write the whole public site into DIR instead")
@@ -47,6 +53,13 @@ def run_publish(args: Namespace, out: Out) -> None:
     out.result(
         {"market": market.id, "day": day, "prices": published.prices - published.short, "short": published.short}
     )
+
+
+def run_code(args: Namespace, out: Out) -> None:
+    """Both ways from now on: imports read it, the WFP export writes it."""
+    with out.session() as session:
+        row = set_code(session, args.source, CodeKind(args.kind), args.code, args.ours, by=SYSTEM)
+        out.result({"source": row.source, "kind": row.kind, "code": row.code, "ours": row.ours})
 
 
 def run_export(args: Namespace, out: Out) -> None:

@@ -110,6 +110,18 @@ class CommodityAlias(SQLModel, table=True):
     commodity_id: str = Field(max_length=40, foreign_key="commodity.id")
 
 
+class SourceCode(SQLModel, table=True):
+    """By which code another source means one of our commodities or areas, where the shipped list (codes.py) is not enough."""
+
+    __tablename__ = "price_source_code"
+    __table_args__ = (CheckConstraint("kind IN ('commodity', 'area')", name="kind"),)
+
+    source: str = Field(primary_key=True, max_length=16)
+    kind: str = Field(primary_key=True, max_length=10)
+    code: str = Field(primary_key=True, max_length=20)
+    ours: str = Field(max_length=40)
+
+
 class ReferencePrice(SQLModel, table=True):
     """A HET or HAP in force on `[valid_from, valid_until)`. Zone 0 is every zone; `lower` is NULL where it is no band."""
 

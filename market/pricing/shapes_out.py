@@ -8,6 +8,7 @@ from datetime import date
 from market.errors import Invalid
 from market.pricing.basket import ALIASES
 from market.pricing.catalogue import AreaRow, Item
+from market.pricing.codes import CodeKind, Codes
 from market.pricing.listing import PriceRow
 from market.words import N_, say
 
@@ -26,13 +27,15 @@ class TooManyDays(Invalid):
     message = N_("Lembar lebar memuat satu pasar dan paling banyak {most} hari. Isi market, from dan to.")
 
 
-def wfp_market_id(code: str) -> int:
-    """WFP's ids are numbers: a market's code read in base 36, so that BDG is the same number in every export."""
-    return int(code.replace("-", ""), 36)
+def as_wfp(
+    rows: Iterable[PriceRow], areas: Mapping[str, AreaRow], items: Mapping[str, Item], codes: Codes
+) -> Iterator[bytes]:
+    """CSV in pieces. Days without an official price are no rows, as in WFP's own files; no rate of ours makes dollars.
 
-
-def as_wfp(rows: Iterable[PriceRow], areas: Mapping[str, AreaRow], items: Mapping[str, Item]) -> Iterator[bytes]:
-    """CSV in pieces. Days without an official price are no rows, as in WFP's own files; no rate of ours makes dollars."""
+    Ids are numbers as WFP's are: its own where it has one, else ours (codes.own_number).
+    """
+    places = {area: codes.number_of(CodeKind.area, area) for area in areas}
+    things = {item: codes.number_of(CodeKind.commodity, item) for item in items}
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(WFP_FIELDS)
@@ -42,8 +45,8 @@ def as_wfp(rows: Iterable[PriceRow], areas: Mapping[str, AreaRow], items: Mappin
             bali = row.market.startswith("ID-BA") or area.is_market
             writer.writerow((
                 row.date.isoformat(), "BALI" if bali else "", "KOTA DENPASAR" if area.is_market else "", area.name,
-                wfp_market_id(row.market), "", "", _CATEGORIES.get(item.group, "miscellaneous food"),
-                _WFP_NAMES.get(item.id, item.name_en), item.id, _WFP_UNITS.get(item.unit, item.unit_en),
+                places[row.market], "", "", _CATEGORIES.get(item.group, "miscellaneous food"),
+                _WFP_NAMES.get(item.id, item.name_en), things[item.id], _WFP_UNITS.get(item.unit, item.unit_en),
                 "actual", "Retail", "IDR", row.price, "",
             ))  # fmt: skip
         if n % 1_000 == 0:

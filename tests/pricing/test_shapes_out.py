@@ -1,5 +1,6 @@
 """What we write in other people's layouts is read back by our own importers, and by another library, to the same figures."""
 
+import csv
 import io
 from collections.abc import Callable, Iterator
 
@@ -38,14 +39,18 @@ def known(session: Session, area: str, commodity: str, source: str) -> dict[obje
 def test_wfp_round_trip(shop: TestClient, database: Engine) -> None:
     answer = shop.get("/api/v1/prices?market=BDG&format=wfp")
     assert answer.status_code == 200 and answer.headers["content-disposition"].endswith('BDG.wfp.csv"')
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert {(r["market"], r["market_id"]) for r in rows} == {("Pasar Badung", "2829")}, "WFP's own number"
+    assert all(r["commodity_id"].isdigit() for r in rows)
     with session_scope(database) as session:
         result = run_import(session, answer.content, market=None, by=SYSTEM, name="wfp.csv")
-        assert (result["format"], result["refused"], result["series"]) == ("wfp", 0, ["WFP-14740"])
-        for ours, theirs in (("cabai-rawit-merah", "cabai-rawit-merah"), ("beras-medium", "wfp-medium-rice"),
-                             ("canang-sari", "wfp-canang-sari-offering-25-pieces")):  # fmt: skip
-            own = known(session, "BDG", ours, "survey")
-            assert own and known(session, "WFP-14740", theirs, "wfp") == own, ours
+        assert (result["format"], result["refused"], result["series"]) == ("wfp", 0, ["BDG"])
+        for item in ("cabai-rawit-merah", "beras-medium", "canang-sari"):
+            own = known(session, "BDG", item, "survey")
+            assert own and known(session, "BDG", item, "wfp") == own, item
         assert run_import(session, answer.content, market=None, by=SYSTEM, name="wfp.csv")["taken"] == 0
+    board = shop.get("/api/v1/prices/latest?market=BDG").json()["items"]
+    assert {row["source"] for row in board} == {"survey"}, "what came back in is a reference, not the market's own"
 
 
 def test_pihps_round_trip_and_another_library(shop: TestClient, database: Engine) -> None:

@@ -74,7 +74,7 @@ def shape_of(session: Session, name: str) -> Shape:
 
     def identify(cells: dict[str, str], namer: Namer) -> Identity | Trouble:
         named = namer.named(cells[commodity], cells.get(unit, ""))
-        return (None, named) if named else Trouble(Reason.unnamed, commodity)
+        return Trouble(named, commodity) if isinstance(named, Reason) else (None, named)
 
     keys = (commodity, *((unit,) if unit else ()))
     wanted: Sequence[str] = (plain(row.day), plain(row.price), *keys)

@@ -15,7 +15,7 @@ def _in_province(heading: str) -> Long:
         if region is None:
             return Trouble(Reason.unknown_region, heading)
         commodity = namer.named(cells["komoditas"], cells.get("satuan", ""))
-        return (region, commodity) if commodity else Trouble(Reason.unnamed, "komoditas")
+        return Trouble(commodity, "komoditas") if isinstance(commodity, Reason) else (region, commodity)
 
     monthly = heading == "nama provinsi"
     return Long(
@@ -31,7 +31,7 @@ def _in_province(heading: str) -> Long:
 
 def _in_city(cells: dict[str, str], namer: Namer) -> Identity | Trouble:
     commodity = namer.named(cells["komoditas"], cells["satuan"])
-    return (None, commodity) if commodity else Trouble(Reason.unnamed, "komoditas")
+    return Trouble(commodity, "komoditas") if isinstance(commodity, Reason) else (None, commodity)
 
 
 _CITY_TABLE = Long(

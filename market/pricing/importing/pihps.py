@@ -47,9 +47,9 @@ def _parse_wide(sheet: Sheet, header: int, reading: Reading, namer: Namer, quest
             continue
         name = str(row[name_at]) if len(row) > name_at and row[name_at] is not None else ""
         commodity = namer.named(name)
-        if commodity is None:
+        if isinstance(commodity, Reason):
             reading.read += 1
-            reading.refuse(sheet, number, name_at + 1, name, Reason.unnamed)
+            reading.refuse(sheet, number, name_at + 1, name, commodity)
             continue
         if not any(plain(row[i]) for i in days if i < len(row)) and not _numbered(row, name_at):
             continue  # a note under the table
@@ -76,13 +76,12 @@ def _numbered(row: Row, name_at: int) -> bool:
 
 
 def _province(cells: dict[str, str], namer: Namer) -> Identity | Trouble:
-    region = region_named(cells["province_name"])
-    if region is None:
-        return Trouble(Reason.unknown_region, "province_name")
-    commodity = namer.named(
-        cells["commodity_name"], variant=_TYPES.get(cells.get("price_type", "1").removesuffix(".0"), "lain")
-    )
-    return (region, commodity) if commodity else Trouble(Reason.unnamed, "commodity_name")
+    region = namer.region(region_named(cells["province_name"]), cells.get("province_id"))
+    if isinstance(region, Reason):
+        return Trouble(region, "province_name")
+    variant = _TYPES.get(cells.get("price_type", "1").removesuffix(".0"), "lain")
+    commodity = namer.named(cells["commodity_name"], variant=variant, code=cells.get("commodity_id"))
+    return Trouble(commodity, "commodity_name") if isinstance(commodity, Reason) else (region, commodity)
 
 
 _TYPES = {"": "", "1": "", "2": "pasar modern", "3": "pedagang besar", "4": "produsen"}
@@ -96,11 +95,11 @@ def _market(cells: dict[str, str], namer: Namer) -> Identity | Trouble:
         return Trouble(Reason.unknown_region, "pasar")
     commodity = namer.named(cells["komoditas"])
     region = market_in(province, cells["kota / kelurahan"], cells["pasar"])
-    return (region, commodity) if commodity else Trouble(Reason.unnamed, "komoditas")
+    return Trouble(commodity, "komoditas") if isinstance(commodity, Reason) else (region, commodity)
 
 
 _PROVINCE_TABLE = Long(
-    day="date_param", price="price", keys=("commodity_name", "province_name"), optional=("price_type",),
+    day="date_param", price="price", keys=("commodity_name", "province_name"), optional=("price_type", "commodity_id", "province_id"),
     identify=_province, style=Style.machine,
 )  # fmt: skip
 _MARKET_TABLE = Long(
@@ -155,13 +154,14 @@ def parse_grid(document: Any, reading: Reading, namer: Namer, question: Question
         if not isinstance(row, dict):
             reading.refuse("data", number, 0, str(row), Reason.short_row)
             continue
-        region, commodity = region_named(str(row.get("Provinsi") or "")), namer.named(str(row.get("Komoditas") or ""))
+        region = namer.region(region_named(str(row.get("Provinsi") or "")), row.get("ProvID"))
+        commodity = namer.named(str(row.get("Komoditas") or ""))
         day, price = days.read(_text(row.get("Tanggal"))), prices.read(_number(row.get("Nilai")))
         trouble: Reason | None = None
-        if region is None:
-            trouble = Reason.unknown_region
-        elif commodity is None:
-            trouble = Reason.unnamed
+        if isinstance(region, Reason):
+            trouble = region
+        elif isinstance(commodity, Reason):
+            trouble = commodity
         elif isinstance(day, Reason):
             trouble = day
         elif isinstance(price, Reason):

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     future = "future"
     unknown_region = "unknown_region"
     unnamed = "unnamed"
+    codes_disagree = "codes_disagree"
     short_row = "short_row"
     foreign_currency = "foreign_currency"
     forecast = "forecast"
@@ -47,6 +48,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.future: N_("Tanggalnya belum terjadi."),
     Reason.unknown_region: N_("Wilayahnya tidak dikenal."),
     Reason.unnamed: N_("Nama bahannya kosong."),
+    Reason.codes_disagree: N_("Kode dan namanya menunjuk dua hal yang berbeda; tidak ditebak yang mana."),
     Reason.short_row: N_("Barisnya kurang kolom."),
     Reason.foreign_currency: N_("Bukan rupiah."),
     Reason.forecast: N_("Ini ramalan, bukan harga yang diamati."),

@@ -15,6 +15,7 @@ from market import audit, clock
 from market.audit import Actor
 from market.pricing import catalogue
 from market.pricing.catalogue import AreaRow, UnknownArea
+from market.pricing.codes import codes_of
 from market.pricing.importing.commodities import Known, Named
 from market.pricing.importing.days import Order
 from market.pricing.importing.reading import Reading, Shape
@@ -22,7 +23,7 @@ from market.pricing.importing.reasons import SENTENCES, Flag, RegionNeeded
 from market.pricing.importing.regions import Region, region_coded
 from market.pricing.importing.repeats import twins_on_record
 from market.pricing.importing.shapes import read, recognise
-from market.pricing.models import Commodity, Group
+from market.pricing.models import AreaKind, Commodity, Group
 from market.pricing.recording import Observation, take
 from market.web.i18n import gettext, translate
 from market.words import N_
@@ -82,10 +83,7 @@ def _import(
     if session.execute(text("SELECT 1 FROM area WHERE id = 'ID'")).first() is None:
         catalogue.seed(session)
     area = _area(session, market) if market else None
-    known = Known(
-        catalogue.aliases(session, found.shape.source.partition("-")[0]),
-        {c.id: c.unit for c in catalogue.commodities(session)},
-    )
+    known = _known(session, found.shape.source.partition("-")[0])
     reading = read(found, today=clock.today(), order=order, known=known)
     _make_known(session, reading)
     counts: Counter[str] = Counter()
@@ -137,6 +135,17 @@ def _import(
         "unread_columns": reading.unread,
         "dry_run": dry_run,
     }
+
+
+def _known(session: Session, source: str) -> Known:
+    items, areas = catalogue.commodities(session), catalogue.areas(session)
+    return Known(
+        catalogue.aliases(session, source),
+        {c.id: c.unit for c in items},
+        {c.id: c.unit_en for c in items},
+        codes_of(session, source).with_own((c.id for c in items), (a.id for a in areas)),
+        {a.id: Region(a.id, a.name, AreaKind(a.kind)) for a in areas},
+    )
 
 
 def _once(flags: list[Flag]) -> list[Flag]:

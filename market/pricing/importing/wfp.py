@@ -1,5 +1,6 @@
 """The WFP/HDX food-price file. Only what was seen in rupiah is a price here; a forecast or a foreign currency is named and left."""
 
+from market.pricing.codes import clean
 from market.pricing.importing.commodities import Namer
 from market.pricing.importing.long import Identity, Long, Trouble
 from market.pricing.importing.numbers import Style
@@ -18,22 +19,22 @@ def _identify(cells: dict[str, str], namer: Namer) -> Identity | Trouble:
     if "forecast" in cells["priceflag"].casefold():
         return Trouble(Reason.forecast, "priceflag")
     name = " ".join(cells["market"].split())
-    code = cells["market_id"].strip().removesuffix(".0")
-    if name.casefold() == "national average":
-        region = COUNTRY
-    elif name and code.isascii() and code.isdigit():
+    code = clean(cells["market_id"])
+    region = namer.region(COUNTRY if name.casefold() == "national average" else None, code)
+    if isinstance(region, Reason):
+        if region is Reason.codes_disagree or not (name and code.isascii() and code.isdigit()):
+            return Trouble(region, "market")
         region = Region(f"WFP-{code}"[:16], name[:120], AreaKind.city)
-    else:
-        return Trouble(Reason.unknown_region, "market")
     kind = cells["pricetype"].strip().casefold()
-    commodity = namer.named(cells["commodity"], cells["unit"], _VARIANTS.get(kind, kind[:12]))
-    return (region, commodity) if commodity else Trouble(Reason.unnamed, "commodity")
+    variant = _VARIANTS.get(kind, kind[:12])
+    commodity = namer.named(cells["commodity"], cells["unit"], variant, cells.get("commodity_id", ""))
+    return Trouble(commodity, "commodity") if isinstance(commodity, Reason) else (region, commodity)
 
 
 _TABLE = Long(
     day="date", price="price",
     keys=("market", "market_id", "commodity", "unit", "priceflag", "pricetype", "currency"),
-    identify=_identify, style=Style.machine,
+    optional=("commodity_id",), identify=_identify, style=Style.machine,
 )  # fmt: skip
 PRICES = Shape(
     "wfp", N_("WFP/HDX: satu baris satu pasar dan bulan"), "wfp",
