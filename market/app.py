@@ -14,6 +14,7 @@ from market import tables as tables
 from market.auth import account as auth_account
 from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
+from market.auth import person as auth_person
 from market.collection import api as collection_api
 from market.collection import device_api as collection_devices
 from market.collection import office as collection_office
@@ -27,6 +28,7 @@ from market.desk import floor as desk_floor
 from market.desk import guide as desk_guide
 from market.desk import help as desk_help
 from market.desk import own as desk_own
+from market.desk import own_pay as desk_own_pay
 from market.desk import pack as desk_pack
 from market.desk import pay as desk_pay
 from market.desk import today as desk_today
@@ -71,7 +73,7 @@ from market.web.security import SecurityMiddleware
 
 LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
 ROUTERS = (
-    health.router, auth_pages.router, auth_account.router, auth_admin.router,
+    health.router, auth_pages.router, auth_account.router, auth_admin.router, auth_person.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
     vendors_erasing.router, vendors_floor.router,
@@ -81,7 +83,7 @@ ROUTERS = (
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
     collection_api.router, collection_devices.router, collection_round_feed.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router,
-    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_pack.router, desk_transfers.router, desk_floor.router,
+    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     desk_help.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip

@@ -15,15 +15,15 @@ from sqlmodel import Session
 from market import clock
 from market.auth.access import Anyone
 from market.database import Scope, SessionDep
-from market.desk.pay import Paid, PayStatus, amount_of, refused
+from market.desk.pay import PayStatus, amount_of, refused
 from market.desk.paying import CodeUnknown, payable, refuse_flood
+from market.desk.shown import Paid, paid_by
 from market.errors import MarketError, NotFound
 from market.payments import card_attempts
 from market.payments import service as payments
 from market.payments.card_attempts import Card
 from market.payments.card_confirming import confirm, open_page
 from market.payments.models import AttemptState, PaymentAttempt
-from market.payments.proof import token_of
 from market.payments.rails.stripe import StripeGateway, StripeProblem
 from market.settings import get_settings
 from market.vendors import codes
@@ -133,7 +133,7 @@ def _begin(session: Session, code: str, what: str, typed: str) -> tuple[Card, Ca
         return begun, None
     if why := card_attempts.refusal(get_settings(), amount):
         raise why
-    refuse_flood(session, target, moment)
+    refuse_flood(session, target.market.id, origin, moment)
     last = card_attempts.latest(session, target.market.id, origin)
     old = card_attempts.card_of(last) if last is not None and last.state == AttemptState.open else None
     title = f"{target.market.name}, {payments.place_names(chosen)}"
@@ -159,7 +159,7 @@ def _row(session: Session, token: str) -> PaymentAttempt:
 
 
 def _page(session: Session, row: PaymentAttempt, back: str) -> CardPage:
-    paid = _paid(session, row)
+    paid, card = paid_by(session, row), card_attempts.card_of(row)
     screen: Literal["paid", "held", "open", "late", "unclear", "closed"] = "closed"
     if paid is not None:
         screen = "paid"
@@ -177,17 +177,7 @@ def _page(session: Session, row: PaymentAttempt, back: str) -> CardPage:
         place=row.place,
         amount=row.amount,
         expires_at=row.expires_at,
-        url=card_attempts.card_of(row).url,
-        back=f"/pay/{codes.grouped(back)}" if back else "",
+        url=card.url,
+        back=card.back or (f"/pay/{codes.grouped(back)}" if back else ""),
         paid=paid,
     )
-
-
-def _paid(session: Session, row: PaymentAttempt) -> Paid | None:
-    if row.state != AttemptState.paid or row.payment_id is None:
-        return None
-    view = payments.receipt_of_payment(session, row.market_id, row.payment_id)
-    if view is None:
-        return None
-    href = f"/receipts/{view.number}?t={token_of(view)}"
-    return Paid(view.number, view.amount, view.credited, view.paid_at, href, view.paid_off)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
@@ -16,25 +15,24 @@ from market.auth.access import Anyone
 from market.database import Scope, SessionDep
 from market.desk.card_offer import CardOffer, card_offer
 from market.desk.paying import CodeUnknown, Payable, payable, refuse_flood, unknown, waiting
+from market.desk.shown import Paid, ShownQr, paid_by, shown_qr
 from market.dues import service as dues
 from market.dues.service import LineGroup
 from market.errors import MarketError
 from market.money import BadAmount, parse_rupiah
 from market.payments import service as payments
+from market.payments.asking import ask_qr
 from market.payments.confirming import confirm
 from market.payments.gateway import Acquirer
 from market.payments.models import AttemptState, PaymentAttempt
-from market.payments.proof import qr_png, qr_svg, token_of
-from market.payments.rails import qris
-from market.payments.rails.snap import SnapClient, SnapProblem, new_external_id
-from market.settings import get_settings
+from market.payments.proof import qr_png
+from market.payments.rails.snap import SnapProblem
 from market.vendors import codes
 from market.web.forms import FormInput, problems, redirect
 from market.web.i18n import gettext
 from market.web.render import render
 from market.words import N_, say
 
-log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
 SHOWN_AS_PAID = timedelta(hours=2)
 
@@ -45,29 +43,6 @@ class Day:
 
     text: str
     kind: str
-
-
-@dataclass(frozen=True)
-class ShownQr:
-    """A QR on the page."""
-
-    svg: str
-    amount: int
-    merchant: str
-    expires_at: datetime
-    bank: str  # the example bank's scan page, in development
-
-
-@dataclass(frozen=True)
-class Paid:
-    """The payment that this page has just seen."""
-
-    number: str
-    amount: int
-    credited: int
-    at: datetime
-    href: str
-    paid_off: bool
 
 
 @dataclass(frozen=True)
@@ -158,19 +133,9 @@ def pay_now(request: Request, scope: Scope, by: Anyone, bank: Acquirer, form: Fo
     except MarketError as error:
         return refused(request, scope, code, error, what, typed)
     try:
-        if old is not None:
-            _take_back(scope, client, old)
-        qr = client.generate(
-            asked.reference, asked.amount, external_id=asked.idempotency_key, expires_at=asked.expires_at,
-            terminal_id=asked.place[:16] if asked.place.isascii() else "",
-        )  # fmt: skip
+        ask_qr(scope, client, asked, replaces=old)
     except SnapProblem as error:
-        log.warning("qris_generate", kind=type(error).__name__, reference=asked.reference)
-        with scope() as session:
-            payments.failed(session, asked, error)
         return refused(request, scope, code, error, what, typed)
-    with scope() as session:
-        payments.answered(session, asked, qr)
     return redirect(f"/pay/{code}")
 
 
@@ -201,18 +166,8 @@ def _ask(session: Session, code: str, what: str, typed: str) -> tuple[payments.A
     old = last if waiting(last, moment) else None
     if old is not None and old.amount == amount:
         return None, old
-    refuse_flood(session, target, moment)
+    refuse_flood(session, target.market.id, target.code.code_hash, moment)
     return payments.begin(session, target.market.id, chosen, amount=amount, origin=target.code.code_hash), old
-
-
-def _take_back(scope: Scope, client: SnapClient, old: PaymentAttempt) -> None:
-    """The QR that the new one replaces. Where the bank will not, it may still be paid, and the money becomes credit."""
-    try:
-        client.cancel(old.reference, old.provider_reference, "replaced", external_id=new_external_id(clock.now()))
-    except SnapProblem:
-        return
-    with scope() as session:
-        payments.take_back(session, old)
 
 
 def amount_of(typed: str) -> int | None:
@@ -270,7 +225,7 @@ def _page(
         days=_days(target),
         choosable=target.choosable,
         oldest=target.lines[0] if target.lines else None,
-        qr=_shown(out, code) if out else None,
+        qr=shown_qr(out, f"/pay/{code}") if out else None,
         paid=_paid(session, last, moment),
         state=_state(last, moment),
         again=last.amount if last else 0,
@@ -281,26 +236,9 @@ def _page(
     )
 
 
-def _shown(attempt: PaymentAttempt, code: str) -> ShownQr:
-    settings = get_settings()
-    bank = ""
-    if not settings.production and settings.snap_base_url:
-        back = f"{settings.base_url.rstrip('/')}/pay/{code}"
-        front = settings.snap_base_url.rstrip("/") + settings.snap_path_prefix
-        bank = f"{front}/pay?" + urlencode({"qr": attempt.content, "back": back})
-    return ShownQr(
-        qr_svg(attempt.content), attempt.amount, qris.merchant(attempt.content).name, attempt.expires_at, bank
-    )
-
-
 def _paid(session: Session, attempt: PaymentAttempt | None, moment: datetime) -> Paid | None:
-    if attempt is None or attempt.state != AttemptState.paid or attempt.payment_id is None:
-        return None
-    view = payments.receipt_of_payment(session, attempt.market_id, attempt.payment_id)
-    if view is None or moment - view.paid_at > SHOWN_AS_PAID:
-        return None
-    href = f"/receipts/{view.number}?t={token_of(view)}"
-    return Paid(view.number, view.amount, view.credited, view.paid_at, href, view.paid_off)
+    paid = paid_by(session, attempt)
+    return paid if paid is not None and moment - paid.at <= SHOWN_AS_PAID else None
 
 
 def _state(attempt: PaymentAttempt | None, moment: datetime) -> str:

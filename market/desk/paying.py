@@ -189,11 +189,11 @@ def _with(
     return Payable(code, market, opening, named, lines, day, expired)
 
 
-def refuse_flood(session: Session, target: Payable, moment: datetime) -> None:
-    """A code is public: whoever holds it may not make us ask the bank without end. Raises TooManyQr."""
+def refuse_flood(session: Session, market_id: str, origin: str, moment: datetime) -> None:
+    """Whoever holds a code, or a vendor's session, may not make us ask the bank without end. Raises TooManyQr."""
     recent = session.execute(
         select(col(PaymentAttempt.created_at))
-        .where(col(PaymentAttempt.market_id) == target.market.id, col(PaymentAttempt.origin) == target.code.code_hash)
+        .where(col(PaymentAttempt.market_id) == market_id, col(PaymentAttempt.origin) == origin)
         .order_by(col(PaymentAttempt.id).desc())
         .limit(MOST_ATTEMPTS)
     ).scalars()

@@ -138,8 +138,13 @@ def going_on(
     row = latest(session, market_id, origin)
     if row is None or row.state not in WAITING or row.amount != amount or row.expires_at < clock.now() + STILL_GOOD:
         return None
+    return card_of(row) if same_lines(row, charges) else None
+
+
+def same_lines(row: PaymentAttempt, charges: Sequence[UnpaidCharge]) -> bool:
+    """Whether an attempt is for exactly these charges."""
     asked = {(c.key.permit_id, str(c.key.charge_type), c.key.period_start.isoformat(), c.key.revision) for c in charges}
-    return card_of(row) if {tuple(line) for line in row.lines} == asked else None
+    return {tuple(line) for line in row.lines} == asked
 
 
 def answered(session: Session, card: Card, checkout: Checkout) -> None:

@@ -4,6 +4,7 @@ It pays a charge only on the vendor's standing instruction, and goes back only w
 the balance and refuses to overdraw it; a movement row says why.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import select
@@ -16,7 +17,7 @@ from market.ledger import service as ledger
 from market.ledger.service import Line
 from market.money import rp
 from market.payments.cash import LARGEST_CASH, cash_account
-from market.payments.models import Method, MovementKind, TitipanMovement
+from market.payments.models import Method, MovementKind, Payment, Receipt, TitipanMovement
 from market.payments.recording import Draft, Recorded, record
 from market.vendors import service as vendors
 from market.words import N_
@@ -49,6 +50,19 @@ def statement(session: Session, market_id: str, vendor_id: int, *, limit: int = 
             .limit(limit)
         ).scalars()
     )
+
+
+def receipts_of(session: Session, market_id: str, rows: Sequence[TitipanMovement]) -> dict[int, tuple[str, str]]:
+    """Receipt number and method of the payments behind movements, by payment."""
+    ids = {row.payment_id for row in rows if row.payment_id is not None}
+    found = session.execute(
+        select(Receipt, col(Payment.method))
+        .join(
+            Payment, (col(Payment.market_id) == col(Receipt.market_id)) & (col(Payment.id) == col(Receipt.payment_id))
+        )
+        .where(col(Receipt.market_id) == market_id, col(Receipt.payment_id).in_(ids))
+    )
+    return {receipt.payment_id: (receipt.number, str(method)) for receipt, method in found}
 
 
 def movements(session: Session, market_id: str) -> list[TitipanMovement]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,13 +12,15 @@ from market import clock
 from market.auth.access import Principal, Role, Vendor, allow
 from market.database import SessionDep
 from market.errors import NotFound
-from market.payments import standing, titipan
+from market.payments import card_attempts, standing, titipan
 from market.payments.finding import known_payer
 from market.payments.models import TitipanMovement
+from market.settings import get_settings
 from market.vendors import service as vendors
 from market.vendors.models import Market
 from market.vendors.models import Vendor as VendorRow
 from market.web.forms import FormInput, redirect
+from market.web.i18n import translate
 from market.web.render import render
 from market.words import N_, Message, say
 
@@ -44,12 +46,17 @@ class BalancesPage:
 
 @dataclass(frozen=True)
 class OwnTitipan:
-    """What templates/payments/own_titipan.html shows."""
+    """What templates/payments/own_titipan.html shows: `receipts` are number and method of each movement's payment."""
 
     market: Market
     held: int
     standing: bool
     rows: list[TitipanMovement]
+    receipts: dict[int, tuple[str, str]]
+    minimum: int
+    card_reason: str
+    typed: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @router.get("/office/payments/titipan")
@@ -89,11 +96,7 @@ def record_word(session: SessionDep, by: Clerk, market_id: str, vendor_id: int, 
 def own_titipan(request: Request, session: SessionDep, by: Vendor, market_id: str) -> Response:
     here = vendors.get_market(session, market_id)
     vendor = _own(session, here.id, by)
-    page = OwnTitipan(
-        here, titipan.balance(session, here.id, vendor), standing.consent_of(session, here.id, vendor) is not None,
-        titipan.statement(session, here.id, vendor, limit=500),
-    )  # fmt: skip
-    return render(request, "payments/own_titipan.html", page)
+    return render(request, "payments/own_titipan.html", own_titipan_page(session, here, vendor))
 
 
 @router.post("/vendor/titipan/{market_id}")
@@ -102,6 +105,20 @@ def own_word(session: SessionDep, by: Vendor, market_id: str, form: FormInput) -
     code = vendors.get_market(session, market_id).id
     told = _said(session, code, _own(session, code, by), form.values.get("act", ""), by)
     return redirect(f"/vendor/titipan/{code}", told)
+
+
+def own_titipan_page(
+    session: Session, market: Market, vendor_id: int, *, typed: str = "", errors: dict[str, str] | None = None
+) -> OwnTitipan:
+    """The page, also with what was typed into its form of topping up."""
+    settings = get_settings()
+    rows = titipan.statement(session, market.id, vendor_id, limit=500)
+    off = card_attempts.refusal(settings, settings.stripe_min_idr)
+    return OwnTitipan(
+        market, titipan.balance(session, market.id, vendor_id),
+        standing.consent_of(session, market.id, vendor_id) is not None, rows, titipan.receipts_of(session, market.id, rows),
+        settings.stripe_min_idr, translate(off.text) if off else "", typed, errors or {},
+    )  # fmt: skip
 
 
 def _said(session: Session, code: str, vendor_id: int, act: str, by: Principal) -> Message:

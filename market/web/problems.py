@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from market.errors import Conflict, Forbidden, Invalid, MarketError, NotFound, TooMany, Unauthenticated, Upstream
@@ -113,6 +113,11 @@ def install(app: FastAPI) -> None:
         log.warning("constraint", path=request.url.path, kind=type(error).__name__)
         return answer(request, RefusedByDatabase())
 
+    def unstorable(request: Request, error: Exception) -> Response:
+        """A NUL, half a surrogate pair, a number past 64 bits: nothing that we keep looks so, and nothing was written."""
+        log.warning("unstorable", path=request.url.path, kind=type(error).__name__)
+        return answer(request, NotFound() if request.method in ("GET", "HEAD") else Invalid())
+
     def database(request: Request, error: Exception) -> Response:
         log.error("database", path=request.url.path, error=type(error).__name__)
         return answer(request, Busy())
@@ -126,4 +131,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(IntegrityError, constraint)
     app.add_exception_handler(OperationalError, database)
+    for kind in (DataError, UnicodeEncodeError, OverflowError):
+        app.add_exception_handler(kind, unstorable)
     app.add_exception_handler(Exception, unexpected)
