@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlmodel import Session, col
 
 from market.auth.access import Officer, Principal, Role, allow
@@ -17,9 +17,10 @@ from market.collection import service as collection
 from market.collection.banking import Undeposited
 from market.collection.closing import Readiness
 from market.collection.models import BankLine, BankMatch, Deposit, Handover
+from market.collection.statement_lists import own_lines, sees_whole
 from market.collection.statement_models import PayoutMatch
 from market.database import SessionDep
-from market.errors import MarketError, NotFound
+from market.errors import Forbidden, MarketError, NotFound
 from market.money import BadAmount, parse_rupiah, rp
 from market.vendors import service as vendors
 from market.vendors.access import RowId
@@ -34,6 +35,10 @@ CASH_ROLES = (Role.market_head, Role.treasurer, Role.clerk, Role.auditor, Role.d
 Closer = Annotated[Principal, Depends(allow(Role.market_head, Role.treasurer))]
 Counter = Annotated[Principal, Depends(allow(Role.market_head))]
 Depositor = Annotated[Principal, Depends(allow(Role.treasurer))]
+
+
+class AccountIsTheOperators(Forbidden):
+    message = N_("Rekening bank dipegang bendahara pengelola. Minta bendahara pengelola mencatat mutasinya.")
 
 
 class DepositForm(BaseModel):
@@ -98,6 +103,7 @@ class DepositsPage:
     loose_lines: list[BankLine]
     account: str
     may_deposit: bool
+    may_record: bool
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -207,9 +213,12 @@ def deposit(request: Request, session: SessionDep, by: Depositor, market: str, f
 
 @router.post("/deposits/{market}/lines")
 def record_line(request: Request, session: SessionDep, by: Depositor, market: str, form: FormInput) -> Response:
-    """A line of the bank's statement; what agrees without doubt is matched at once."""
+    """A line of the bank's statement; what agrees without doubt is matched at once. The operator's treasurer's alone."""
     found = vendors.get_market(session, market)
     by.require(Role.treasurer, market_id=found.id)
+    if not by.has(Role.treasurer, operator_id=found.operator_id):
+        errors = problems(AccountIsTheOperators())
+        return render(request, "collection/deposits.html", deposits_page(session, by, found.id, {}, errors), 403)
     data, errors = checked(LineForm, form)
     if data is not None:
         try:
@@ -318,6 +327,7 @@ def deposits_page(
             col(BankMatch.bank_line_id).is_(None),
             col(PayoutMatch.bank_line_id).is_(None),
             col(BankLine.id).not_in(classing.named_lines()),
+            true() if sees_whole(by, chosen.operator_id) else own_lines([chosen.id]),
         )
         .order_by(col(BankLine.booked_on), col(BankLine.id))
         .limit(30)
@@ -331,6 +341,7 @@ def deposits_page(
         loose_lines=list(loose),
         account=f"BPD-{chosen.operator_id}",
         may_deposit=by.has(Role.treasurer, market_id=chosen.id),
+        may_record=by.has(Role.treasurer, operator_id=chosen.operator_id),
         values=values or {},
         errors=errors or {},
     )

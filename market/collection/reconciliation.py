@@ -14,9 +14,10 @@ from market.calendar import service as calendar
 from market.collection import banking, classing
 from market.collection.banking import MATCH_WINDOW_DAYS, AlreadyMatched, CollectorMayNotDeposit, DoesNotMatch
 from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, HandoverState, Round, Slip
-from market.collection.statement_models import PayoutMatch
+from market.collection.statement_models import LineKind, PayoutMatch
 from market.collection.unmatching import apart
 from market.errors import NotFound
+from market.ledger import service as ledger
 from market.money import rp
 from market.payments.payout_models import Payout
 from market.vendors import service as vendors
@@ -160,6 +161,16 @@ def work(session: Session, operator_id: str, market_ids: Collection[str]) -> Des
     return Desk([LooseLine(line, _suggest(line, loose)) for line in lines], loose)
 
 
+def narrowed(desk: Desk) -> Desk:
+    """The desk of who works only for some markets: their deposits, and credits that may be one of them."""
+    lines = [
+        LooseLine(x.line, own)
+        for x in desk.lines
+        if (own := [s for s in x.suggestions if s.kind == "deposit" and s.amount == x.line.amount])
+    ]
+    return Desk(lines, [x for x in desk.loose if x.kind == "deposit"])
+
+
 def _suggest(line: BankLine, loose: list[Loose]) -> list[Loose]:
     fits = [x for x in loose if x.account == line.account and (x.amount == line.amount or _names(line, x))]
     return sorted(fits, key=lambda x: (not _names(line, x), x.amount != line.amount, abs(line.booked_on - x.day)))[:3]
@@ -192,7 +203,8 @@ def _sure(desk: Desk, *, by_reference: bool) -> list[tuple[str, str, int, int]]:
 class Gap:
     """One difference between receipts, hand-overs and the bank, with its age in days and who owes the next step.
 
-    `kind`: slips · not_handed · not_verified · short · not_deposited · late_deposit · not_in_bank.
+    `kind`: not_handed · not_verified · short · not_deposited · late_deposit · not_in_bank · debit · returned. The last two are
+    the operator's account: no market, session or collector.
     """
 
     kind: str
@@ -302,6 +314,37 @@ def _gaps(
         if line_id is None:
             found.append(("not_in_bank", received, "treasurer", deposited))
     return found
+
+
+@dataclass(frozen=True)
+class BankSide:
+    """What the bank took in a period, beside what came in and never netted from it: rupiah of fees, and what is unsettled."""
+
+    fees: int
+    gaps: list[Gap]
+
+
+def bank_side(session: Session, operator_id: str, first: date, last: date) -> BankSide:
+    """Fees named in [first, last]; debits that nobody named, and money the bank gave back that was not deposited again."""
+    gone = classing.debits(session, operator_id, first, last)
+    said = classing.words_on(session, debit_ids=[d.id for d in gone if d.id is not None])
+    today = clock.today()
+    fees, gaps, returned = 0, list[Gap](), list[date]()
+    for debit in gone:
+        word = said.get(("debit", debit.id or 0))
+        if word is None:
+            age = max(0, (today - debit.booked_on).days)
+            gaps.append(Gap("debit", "", "", debit.booked_on, debit.reference, debit.amount, "treasurer", age))
+        elif word.kind == LineKind.fee and debit.booked_on >= first:
+            fees += debit.amount
+        elif word.kind == LineKind.returned:
+            returned.append(debit.booked_on)
+    waiting = ledger.balance(session, f"@{operator_id}", "returned:bank")
+    if waiting > 0:
+        since = min(returned, default=first)
+        age = max(0, (today - since).days)
+        gaps.append(Gap("returned", "", "", since, operator_id, waiting, "treasurer", age))
+    return BankSide(fees, gaps)
 
 
 def late(session: Session, markets: Collection[Market], today: date) -> list[tuple[str, date, int]]:

@@ -18,6 +18,8 @@ from market.collection.chain import (
     receipts_of_deposit,
     slips_called,
 )
+from market.collection.statement_lists import entry, sees_whole
+from market.collection.unmatching import Undone, undone_of
 from market.database import SessionDep
 from market.desk.trace import Link, Station, TracePage
 from market.dues.charges import by_keys
@@ -199,6 +201,7 @@ def deposit_page(session: Session, by: Principal, market_id: str, number: str) -
     title = gettext("Setoran %(reference)s") % {"reference": made.reference}
     deposits = f"/office/deposits?market={market.id}"
     links.append(Link("done", when, title, made.account, ada, made.amount, known.depositor, deposits, gettext("Lihat")))
+    links += _undone(undone_of(session, deposit=(market.id, made.id)), market.operator_id)
     line = known.line
     age = (clock.today(market.timezone) - clock.local(made.deposited_at, market.timezone).date()).days
     if line is not None:
@@ -239,6 +242,8 @@ def line_page(session: Session, by: Principal, number: str) -> TracePage:
     if known is None or known[0].operator_id not in operators or not by.has(*STATEMENT):
         raise NothingToTrace(number=number[:40])
     line, match = known
+    if not sees_whole(by, line.operator_id):  # a market's own, or as unknown as one that never was
+        entry(session, line.operator_id, "line", line.id or 0, list(mine))
     market = mine.get(match.market_id) if match else next(m for m in mine.values() if m.operator_id == line.operator_id)
     if market is None:  # another market's deposit: as unknown as one that never was
         raise NothingToTrace(number=number[:40])
@@ -247,6 +252,9 @@ def line_page(session: Session, by: Principal, number: str) -> TracePage:
         Link("done", day_short(line.booked_on), gettext("Rekening koran %(reference)s") % {"reference": line.reference},
              f"{line.account} {line.description}".strip(), ada, line.amount, gettext("bank")),
     ]  # fmt: skip
+    told = (match.market_id, match.deposit_id) if match else None  # the deposit's own page tells of it
+    apart = [u for u in undone_of(session, line_ids=[line.id or 0]) if (u.market_id, u.number) != told]
+    links += _undone(apart, line.operator_id)
     receipts: list[tuple[str, int]] = []
     if match:
         inner = deposit_page(session, by, match.market_id, str(match.deposit_id))
@@ -274,6 +282,16 @@ def line_page(session: Session, by: Principal, number: str) -> TracePage:
         title = gettext("%(amount)s di bank belum diketahui asalnya") % {"amount": rp(line.amount)}
     over = gettext("Jejak Rupiah · rekening koran %(reference)s") % {"reference": line.reference}
     return TracePage(market.name, "", over, title, "", [], links, receipts)
+
+
+def _undone(rows: list[Undone], operator_id: str) -> list[Link]:
+    """Matches that were taken back: who, when, why."""
+    return [
+        Link("done", day_short(u.at), gettext("Pencocokan dengan mutasi %(reference)s dilepas") % {"reference": u.reference},
+             u.reason, gettext("ada"), None, u.by,
+             f"/office/reconciliation/{operator_id}/statement/line/{u.line_id}", gettext("Lihat"))
+        for u in rows
+    ]  # fmt: skip
 
 
 def _market(session: Session, by: Principal, market_id: str) -> Market | None:
