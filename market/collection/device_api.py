@@ -128,6 +128,7 @@ class SyncAnswer(BaseModel):
     check_ins: list[ActAnswer]
     visits: list[ActAnswer]
     next_number: int
+    device_revoked: bool
 
 
 @router.post("/api/v1/devices", status_code=201)
@@ -174,6 +175,7 @@ def sync_slips(session: SessionDep, by: Anyone, data: SyncBody) -> SyncAnswer:
         check_ins=[_act(a) for a in came],
         visits=[_act(a) for a in seen],
         next_number=(device.last_number if device else 0) + 1,
+        device_revoked=bool(device and device.revoked_at),
     )
 
 

@@ -14,6 +14,7 @@ from market.collection import devices
 from market.collection import service as collection
 from market.collection.slip_days import days_of
 from market.database import SessionDep
+from market.dues import service as dues
 from market.errors import NotFound
 from market.vendors import service as vendors
 from market.vendors.models import CodeKind, Vendor
@@ -37,6 +38,8 @@ class PlaceOut(BaseModel):
     since: date | None
     seasonal: bool
     checked_in: bool
+    fee_at_check_in: int | None
+    visit: str | None
     pay_code: str
     balance_can_pay: bool
 
@@ -75,7 +78,7 @@ def round_feed(
 
 
 def walk_of(session: Session, by: Principal, market: str, session_code: str, device: str) -> RoundOut:
-    """The walk of a market's session today, six queries. Raises NotFound for a market that is not the collector's."""
+    """The walk of a market's session today, a fixed number of queries. Raises NotFound for a market that is not the collector's."""
     mine = [
         (m, opening)
         for m in vendors.visible_markets(session, by, Role.collector)
@@ -93,6 +96,7 @@ def walk_of(session: Session, by: Principal, market: str, session_code: str, dev
     named = session.execute(select(col(Vendor.id), col(Vendor.name)).where(col(Vendor.id).in_(holders)))
     names: dict[int, str] = {row[0]: row[1] for row in named}
     codes = vendors.current_codes(session, CodeKind.place, found.id, [s.stop.place_id for s in stops])
+    fees = dues.fees_at_check_in(session, found.id, opening.code, day)
     ends = days_of(session, found.id).begins(opening.code, day + timedelta(days=1))
     return RoundOut(
         market=found.id, market_name=found.name, timezone=found.timezone, session=opening.code,
@@ -106,6 +110,7 @@ def walk_of(session: Session, by: Principal, market: str, session_code: str, dev
                 kind=s.stop.kind, goods=s.stop.goods, holder=names.get(s.stop.vendor_id or 0, ""), state=s.state,
                 owed_today=s.figures.today, owed_before=s.figures.before, since=s.figures.since,
                 seasonal=s.stop.vendor_kind == "MUSIMAN", checked_in=bool(s.stop.checked_in),
+                fee_at_check_in=fees.get(s.stop.permit_id or 0), visit=s.visit,
                 pay_code=codes.get(s.stop.place_id, ""), balance_can_pay=False,
             )
             for s in stops

@@ -23,6 +23,7 @@ from market.dues.lateness import Ageing, bucket, interest, months_late
 from market.dues.models import Basis, BillPurpose, BillStatus, ChargeKey, ChargeType
 from market.dues.preview import Preview, preview
 from market.dues.proposals import decide_end, decide_relief, decide_tariff, proposed
+from market.dues.seasonal import fees_at_check_in
 from market.dues.settlements import SettledElsewhere, settle, unsettle
 from market.dues.tariffs import add_relief, add_tariff, end_tariff
 
@@ -33,6 +34,6 @@ __all__ = [
     "accrue_permits", "add_relief", "add_tariff", "ageing", "agree_instalments", "apportion", "bill_view", "bucket",
     "by_keys", "by_permit", "charge_name", "charges_of", "check_until", "close_bill", "correct", "day_figures",
     "decide_end", "decide_instalments", "decide_relief", "decide_tariff", "document_name", "effect", "end_tariff",
-    "even_parts", "grouped", "held_lines", "interest", "make_bill", "months_late", "plans", "preview", "proposed",
+    "even_parts", "fees_at_check_in", "grouped", "held_lines", "interest", "make_bill", "months_late", "plans", "preview", "proposed",
     "reopen", "review_plans", "rules_of", "settle", "unpaid", "unsettle",
 ]  # fmt: skip
