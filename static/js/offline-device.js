@@ -13,9 +13,14 @@ export function base64url(bytes) {
 }
 
 // A new key, told to the market with the code from the office. Resolves to the device; throws Refused with the server's sentence.
+// The key is kept first: when the answer is lost on the way, the same code with the same key gets the same answer.
 export async function enrol(code, name) {
-  const pair = await crypto.subtle.generateKey(CURVE, false, ["sign", "verify"]);
-  const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
+  let pending = await read(["kept"], ({ get }) => get("kept", "pending"));
+  if (pending?.code !== code) {
+    pending = { code, pair: await crypto.subtle.generateKey(CURVE, false, ["sign", "verify"]) };
+    await write(["kept"], ({ put }) => put("kept", pending, "pending"));
+  }
+  const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pending.pair.publicKey);
   const answer = await fetch("/api/v1/devices", {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/json" },
@@ -24,8 +29,11 @@ export async function enrol(code, name) {
   });
   const told = await answer.json().catch(() => ({}));
   if (answer.status !== 201) throw new Refused(sentence(told));
-  const device = { device: told.device, market: told.market, name, next: told.next_number, prev: "", key: pair.privateKey };
-  await write(["kept"], ({ put }) => put("kept", device, "device"));
+  const device = { device: told.device, market: told.market, name, next: told.next_number, prev: "", key: pending.pair.privateKey };
+  await write(["kept"], async ({ put, remove }) => {
+    await put("kept", device, "device");
+    await remove("kept", "pending");
+  });
   await stay();
   return device;
 }
@@ -63,7 +71,7 @@ async function signed(device, round, place, amount, scope) {
   const prev = base64url(await crypto.subtle.digest("SHA-256", bytes));
   const slip = {
     number: device.next, device: device.device, session, day, permit: place.permit, place_id: place.place_id, place: place.code,
-    amount, scope, issued, body, signature, state: "queued", counted: false,
+    amount, scope, issued, body, signature, state: "queued", counted: false, credit: Math.max(0, amount - (scope === "today" ? place.today : place.owed)),
   };
   return { slip, prev };
 }
@@ -73,9 +81,9 @@ function full(error) {
 }
 
 // A visit without money, or a seasonal vendor's arrival: {kind: "visit", outcome, note} or {kind: "check_in"}.
-export async function note(round, place, event) {
+export async function note(device, round, place, event) {
   const { session, business_day: day } = round;
-  const kept = { ...event, session, day, permit: place.permit, place_id: place.place_id, place: place.code, at: new Date().toISOString(), sent: false, counted: false };
+  const kept = { ...event, device, session, day, permit: place.permit, place_id: place.place_id, place: place.code, at: new Date().toISOString(), sent: false, counted: false };
   await write(["events"], ({ add }) => add("events", kept)).catch(full);
 }
 

@@ -22,7 +22,6 @@ function stop(place, slips, events) {
       today += place.fee_at_check_in ?? 0;
     }
   }
-  let credit = 0;
   for (const slip of slips) {
     if (slip.counted) continue;
     let left = slip.amount;
@@ -31,13 +30,11 @@ function stop(place, slips, events) {
       before -= old;
       left -= old;
     }
-    const fresh = Math.min(today, left);
-    today -= fresh;
-    credit += left - fresh;
+    today -= Math.min(today, left);
   }
   const owed = today + before;
   const paid = slips.reduce((sum, slip) => sum + (slip.state === "refused" ? 0 : slip.amount), 0);
-  return { ...place, today, before, owed, paid, credit, visit, here, slips, state: state({ owed, paid, visit, here }) };
+  return { ...place, today, before, owed, paid, visit, here, slips, state: state({ owed, paid, visit, here }) };
 }
 
 function state({ owed, paid, visit, here }) {

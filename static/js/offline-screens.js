@@ -39,6 +39,7 @@ export function notice({ sync, device, slips, events }, { full, stale }) {
   $("[data-notice-title]").textContent = say(`${name}-title`, { minutes, n: trouble });
   $("[data-notice-text]").textContent = say(`${name}-text`, { words: sync.words ?? "" });
   $("[data-notice-signin]").hidden = name !== "signin";
+  $("[data-notice-enrol]").hidden = name !== "revoked";
 }
 
 export function walk(round, standing, here, { blocked, device }) {
@@ -85,7 +86,7 @@ function stop(here, blocked) {
   const link = $("[data-qris]", box);
   link.hidden = !here.pay_code || here.owed === 0;
   link.href = `/pay/${encodeURIComponent(here.pay_code ?? "")}`;
-  $("[data-slips]", box).replaceChildren(...here.slips.map((slip) => row(slipName(slip), `#slip-${slip.number}`, "", rupiah(slip.amount))));
+  $("[data-slips]", box).replaceChildren(...here.slips.map((slip) => row(slipName(slip), `#slip-${slipName(slip)}`, "", rupiah(slip.amount))));
   why(box, "");
 }
 
@@ -131,11 +132,11 @@ const KINDS = { queued: ["pending", "queued"], taken: ["done", "taken"], held: [
 
 // Every slip of this device, the newest first, with what became of it and, where something is to be done, what.
 export function slips(kept) {
-  const list = [...kept.slips].sort((a, b) => b.number - a.number).slice(0, 200);
+  const list = [...kept.slips].sort((a, b) => b.issued.localeCompare(a.issued) || b.number - a.number).slice(0, 200);
   $("[data-sent] ul").replaceChildren(
     ...list.map((slip) => {
       const [kind, word] = KINDS[slip.state];
-      const made = row(slipName(slip), `#slip-${slip.number}`, `${slip.place} · ${rupiah(slip.amount)}`, state(kind, say(word)));
+      const made = row(slipName(slip), `#slip-${slipName(slip)}`, `${slip.place} · ${rupiah(slip.amount)}`, state(kind, say(word)));
       const told = reason(slip);
       if (told) {
         const line = document.createElement("p");
@@ -157,7 +158,7 @@ function reason(slip) {
 }
 
 // The paper a vendor takes: on the screen, photographed, or printed 58 mm wide.
-export function paper(slip, round, credit) {
+export function paper(slip, round) {
   const part = (name) => $(`[data-proof=${name}]`);
   const [kind] = KINDS[slip.state];
   part("market").textContent = round?.market_name ?? "";
@@ -165,13 +166,13 @@ export function paper(slip, round, credit) {
   part("amount").textContent = rupiah(slip.amount);
   part("when").textContent = `${dayOf(slip.day)}, ${clockOf(slip.issued, round?.timezone)}`;
   part("place").textContent = say("place", { place: slip.place, session: round?.session_name ?? slip.session });
-  part("credit").textContent = rupiah(credit);
-  $("[data-proof-row=credit]").hidden = !credit;
+  part("credit").textContent = rupiah(slip.credit ?? 0);
+  $("[data-proof-row=credit]").hidden = !slip.credit;
   part("receipt").textContent = slip.receipt ?? "";
   $("[data-proof-row=receipt]").hidden = !slip.receipt;
   part("number").textContent = slipName(slip);
-  if (part("qr").dataset.of !== String(slip.number)) part("qr").replaceChildren(drawing(proof(slip)));
-  part("qr").dataset.of = slip.number;
+  if (part("qr").dataset.of !== slipName(slip)) part("qr").replaceChildren(drawing(proof(slip)));
+  part("qr").dataset.of = slipName(slip);
   part("reason").textContent = reason(slip);
   part("reason").hidden = !part("reason").textContent;
 }

@@ -1,4 +1,5 @@
-// What the device keeps (IndexedDB "collect"): `kept` (device, sync), `rounds` by session, `slips` by number, `events` in order of making.
+// What the device keeps (IndexedDB "collect"): `kept` (device, pending, sync), `rounds` by session, `slips` by device and number,
+// `events` in order of making.
 // `write` resolves only after the transaction completed on the disk; whoever says "saved" says it after that.
 
 const NAME = "collect";
@@ -11,7 +12,7 @@ function database() {
       const made = asked.result;
       made.createObjectStore("kept");
       made.createObjectStore("rounds", { keyPath: "session" });
-      made.createObjectStore("slips", { keyPath: "number" });
+      made.createObjectStore("slips", { keyPath: ["device", "number"] });
       made.createObjectStore("events", { keyPath: "id", autoIncrement: true });
     };
     asked.onerror = () => reject(asked.error);

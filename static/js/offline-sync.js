@@ -4,12 +4,14 @@ import { sentence } from "./offline-device.js";
 import { ahead } from "./offline-round.js";
 import { look, write } from "./offline-store.js";
 
-const PIECE = 100;
+const PIECE = 20; // 10 kB: what a poor line carries before it breaks
 const PATIENCE = 20_000; // ms until an answer is given up; the same piece again is the same payment
 const FIRST = 2_000;
 const LONGEST = 300_000;
+const KEPT = 40 * 86_400_000; // what the market has taken stays on the device this long
 
 let wait = FIRST;
+let held = false; // ask again what became of slips that a person had to decide on
 let timer;
 let told = () => {};
 
@@ -34,7 +36,8 @@ export function changed() {
 }
 
 // Send at once; after a cut, again after 2 s, 4 s … 5 minutes, until nothing waits.
-export async function now() {
+export async function now(asked = {}) {
+  held ||= Boolean(asked.held);
   wait = FIRST;
   return attempt();
 }
@@ -51,11 +54,16 @@ async function attempt() {
 // "done", "again" (a cut) or "stop" (a person must do something first). Holds the lock.
 async function send() {
   for (;;) {
-    const { device, slips, events } = await look();
-    const unsent = slips.filter(({ state }) => state === "queued");
-    const queue = unsent.slice(0, PIECE);
-    const notes = events.filter(({ sent }) => !sent).slice(0, PIECE);
-    if (!device || (!queue.length && !notes.length)) return "done";
+    const kept = await look();
+    const again = held;
+    held = false;
+    const slips = ["queued", ...(again ? ["held"] : [])].flatMap((wanted) => kept.slips.filter(({ state }) => state === wanted));
+    const events = kept.events.filter(({ sent }) => !sent);
+    const device = [...slips, ...events][0]?.device; // an earlier one of this phone may have left some
+    if (!device) return "done";
+    const own = slips.filter((slip) => slip.device === device);
+    const queue = own.slice(0, PIECE);
+    const notes = events.filter((event) => event.device === device).slice(0, PIECE);
     let answer;
     let said;
     const asked = Date.now();
@@ -63,12 +71,13 @@ async function send() {
       answer = await fetch("/api/v1/slips/sync", {
         method: "POST",
         headers: { "content-type": "application/json", accept: "application/json" },
-        body: JSON.stringify(piece(device, queue, notes, unsent.length - queue.length)),
+        body: JSON.stringify(piece(device, queue, notes, own.length - queue.length)),
         redirect: "error",
         signal: AbortSignal.timeout(PATIENCE),
       });
       said = await answer.json();
     } catch {
+      held = again;
       await trouble("cut");
       return "again";
     }
@@ -85,7 +94,7 @@ async function send() {
 function piece(device, queue, notes, waiting) {
   const of = (kind) => notes.filter((each) => each.kind === kind);
   return {
-    device: device.device,
+    device,
     sent_at: new Date().toISOString(),
     waiting,
     slips: queue.map(({ body, signature }) => ({ body, signature })),
@@ -106,8 +115,10 @@ async function apply(said, queue, notes, offset) {
     }
     for (const event of notes) await put("events", { ...event, sent: true, reason: acts[event.kind].shift()?.reason ?? "" });
     const device = await get("kept", "device");
-    const next = Math.max(device.next, said.next_number);
-    await put("kept", { ...device, next, revoked: said.device_revoked ?? device.revoked }, "device");
+    if (device?.device === (queue[0] ?? notes[0]).device) {
+      const next = Math.max(device.next, said.next_number);
+      await put("kept", { ...device, next, revoked: said.device_revoked ?? device.revoked }, "device");
+    }
     await put("kept", { sent_at: new Date().toISOString(), offset, trouble: "" }, "sync");
   });
   await told();
@@ -129,13 +140,16 @@ export function download(market, session, device) {
     const round = await answer.json();
     if (!answer.ok) return answer.status === 401 ? "signin" : sentence(round) || "refused";
     const offset = ahead(round.server_time, asked, Date.now());
-    await write(["kept", "rounds", "slips", "events"], async ({ get, all, put }) => {
+    await write(["kept", "rounds", "slips", "events"], async ({ get, all, put, remove }) => {
       await put("rounds", { ...round, loaded_at: new Date().toISOString() });
       await put("kept", { ...(await get("kept", "sync")), offset, trouble: "" }, "sync");
       const kept = await get("kept", "device");
       if (kept) await put("kept", { ...kept, revoked: round.device_revoked, next: Math.max(kept.next, round.device === kept.device ? round.device_next_number : 1) }, "device");
       for (const slip of await all("slips")) if (slip.state !== "queued" && slip.state !== "held" && !slip.counted) await put("slips", { ...slip, counted: true });
       for (const event of await all("events")) if (event.sent && !event.counted) await put("events", { ...event, counted: true });
+      const old = new Date(Date.parse(round.business_day) - KEPT).toISOString().slice(0, 10);
+      for (const slip of await all("slips")) if (slip.day < old && slip.state === "taken") await remove("slips", [slip.device, slip.number]);
+      for (const event of await all("events")) if (event.day < old && event.sent) await remove("events", event.id);
     });
     await told();
     return "";

@@ -1,7 +1,7 @@
 // The collector's round on the device: enrol once, download in the morning, take money without a signal, send when there is one.
 // The address says what is shown: # the walk, #place-17 a place, #slip-12 the proof of a payment.
 
-import { enrol, Full, issue, note, Refused } from "./offline-device.js";
+import { enrol, Full, issue, note, Refused, slipName } from "./offline-device.js";
 import { following, found, standing } from "./offline-round.js";
 import { canScan, scan } from "./offline-scan.js";
 import * as screens from "./offline-screens.js";
@@ -40,10 +40,10 @@ async function render() {
   screens.queue(kept, round?.timezone);
   screens.notice(kept, { full, stale: round && stale(round) });
   screens.slips(kept);
-  const [, kind, id] = location.hash.match(/^#(place|slip|download)-?(\d*)$/) ?? [];
-  if (!kept.device) return screens.screen("enrol");
+  const [, kind, id] = location.hash.match(/^#(place|slip|download|enrol)-?(.*)$/) ?? [];
+  if (!kept.device || kind === "enrol") return screens.screen("enrol");
   if (kind === "slip") {
-    const slip = kept.slips.find(({ number }) => number === Number(id));
+    const slip = kept.slips.find((each) => slipName(each) === id);
     if (slip) return shown(slip, round);
   }
   if (!round || kind === "download") return offer();
@@ -98,9 +98,8 @@ function choose(code) {
 }
 
 function shown(slip, round) {
-  const place = round && standing(round, kept.slips, kept.events).stops.find((each) => each.permit === slip.permit);
   last = slip.place_id;
-  screens.paper(slip, round, slip.credit ?? place?.credit ?? 0);
+  screens.paper(slip, round);
   screens.screen("proof");
 }
 
@@ -153,6 +152,7 @@ async function register(form) {
   } catch (error) {
     return screens.why(form, error instanceof Refused && error.message ? error.message : say("no-signal"));
   }
+  location.hash = "#";
   return sync.changed();
 }
 
@@ -168,6 +168,7 @@ async function fetchRound(button) {
   if (refusal) return screens.why(box, refusal === "no-signal" ? say("no-signal") : refusal === "signin" ? say("sign-in") : refusal);
   choose(button.dataset.download);
   location.hash = "#";
+  sync.now({ held: true });
 }
 
 function here() {
@@ -181,7 +182,7 @@ async function pay(scope, amount) {
   if (blocked(round)) return render();
   try {
     const slip = await issue(round, place, amount ?? (scope === "today" ? place.today : place.owed), scope);
-    location.hash = `#slip-${slip.number}`;
+    location.hash = `#slip-${slipName(slip)}`;
     $("[data-pay-other]").reset();
     $("[data-explained]").textContent = "";
     $("[data-other]").open = false;
@@ -226,7 +227,7 @@ async function visit(form) {
 async function tell(event) {
   const { round, place } = here();
   try {
-    await note(round, place, event);
+    await note(kept.device.device, round, place, event);
   } catch (error) {
     return lost(error);
   }
