@@ -25,6 +25,9 @@ class Actor(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def signature(self) -> str: ...
+
 
 class AuditEntry(SQLModel, table=True):
     """One act. `before` and `after` are canonical JSON and never hold a NIK, a phone number or a token."""
@@ -82,7 +85,7 @@ def record(
             market_id=market_id or CITY,
             at=clock.now(),
             user_id=by.user_id,
-            name=by.name[:120],
+            name=by.signature[:120],
             action=action,
             subject=subject,
             subject_id=subject_id,

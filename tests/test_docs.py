@@ -18,7 +18,7 @@ PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"
 )
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 README = (ROOT / "README.md").read_text()
-GUIDES = ("pedagang", "pembeli", "petugas", "kantor", "bendahara", "auditor", "kota")
+GUIDES = ("pedagang", "pembeli", "petugas", "kantor", "bendahara", "auditor", "kota", "admin")
 
 
 @lru_cache

@@ -1,7 +1,7 @@
 """One's own account: the password, the second factor, where one is signed in, and the programs that act for one."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import segno
 from fastapi import APIRouter, Request, Response
@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from market import audit, clock
-from market.auth import second_factor, service
+from market.auth import deputies, second_factor, service
 from market.auth.access import COOKIE, Anyone, Principal
+from market.auth.admin import role_choices
 from market.auth.models import ApiToken, LoginSession, UserAccount
 from market.database import SessionDep
 from market.errors import MarketError, NotFound, Unauthenticated
@@ -46,6 +47,10 @@ class AccountPage:
     codes_left: int
     sessions: list[Open]
     tokens: list[Open]
+    deputy: list[deputies.Held]
+    lent: list[deputies.Held]
+    roles: dict[str, str]
+    today: date
     secret: str = ""
     qr: str = ""
     recovery: list[str] = field(default_factory=list)
@@ -168,6 +173,10 @@ def _page(
         codes_left=second_factor.codes_left(session, user_id),
         sessions=opened[LoginSession],
         tokens=opened[ApiToken],
+        deputy=[g for g in deputies.held(session, user_id=user_id) if g.whose],
+        lent=deputies.held(session, deputy_of=user_id),
+        roles=dict(role_choices()),
+        today=clock.today(),
         secret=waiting[0] if waiting else "",
         qr=segno.make(waiting[1], error="m", micro=False).svg_inline(scale=4, border=2) if waiting else "",
         recovery=recovery or [],

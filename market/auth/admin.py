@@ -1,19 +1,18 @@
-"""Users and their roles: the admin's page. An admin gives roles, and has no money rights by that."""
+"""Users of the office: the admin's list. An admin gives roles where they are admin, and has no money rights by that."""
 
 from dataclasses import dataclass, field
-from datetime import date
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import select, update
+from sqlalchemy import func, select, text
 from sqlmodel import Session, col
 
-from market import audit, clock
-from market.auth import service
-from market.auth.access import Admin, Role
-from market.auth.models import LoginSession, RoleGrant, UserAccount
+from market import clock
+from market.auth import deputies, service
+from market.auth.access import Admin, Principal, Role
+from market.auth.models import LoginSession, UserAccount
 from market.database import SessionDep
-from market.errors import MarketError, NotFound
+from market.errors import Invalid, MarketError, NotFound
 from market.web.forms import FormInput, checked, problems, redirect
 from market.web.i18n import translate
 from market.web.render import render
@@ -34,8 +33,8 @@ ROLE_NAMES = {
 router = APIRouter(prefix="/office/users", include_in_schema=False)
 
 
-class NoSuchUser(NotFound):
-    message = N_("Pengguna ini tidak ada.")
+class BadScope(Invalid):
+    message = N_("Peran ini belum bisa diberikan di sana.")
 
 
 class UserForm(BaseModel):
@@ -49,24 +48,15 @@ class UserForm(BaseModel):
     operator_id: str | None = Field(default=None, max_length=16)
 
 
-class GrantForm(BaseModel):
-    """A further role, or a deputy's for dated days (`valid_until` is the last day, inclusive)."""
-
-    role: Role
-    market_id: str | None = Field(default=None, max_length=8)
-    operator_id: str | None = Field(default=None, max_length=16)
-    valid_until: date | None = None
-
-
 @dataclass(frozen=True)
 class UserRow:
-    """One person in the list, with the roles that hold today and the number of open sessions."""
+    """One person in the list, with the roles that hold now or soon and the number of open sessions."""
 
     id: int
     username: str
     name: str
     active: bool
-    roles: list[str]
+    roles: list[deputies.Held]
     sessions: int
 
 
@@ -82,7 +72,7 @@ class UsersPage:
 
 @router.get("")
 def users(request: Request, session: SessionDep, by: Admin) -> Response:
-    return render(request, "auth/users.html", page_of(session))
+    return render(request, "auth/users.html", page_of(session, by))
 
 
 @router.post("")
@@ -91,96 +81,78 @@ def add(request: Request, session: SessionDep, by: Admin, form: FormInput) -> Re
     if data is not None:
         try:
             with session.begin_nested():
+                market_id, operator_id = scope(session, by, data.role, data.market_id, data.operator_id)
                 user = service.add_user(session, data.username, name=data.name, password=data.password, by=by)
-                service.grant(
-                    session,
-                    user.username,
-                    data.role,
-                    by=by,
-                    market_id=data.market_id,
-                    operator_id=data.operator_id,
-                )
-            return redirect("/office/users", say(N_("{name} sekarang bisa masuk."), name=data.name))
+                service.grant(session, user.username, data.role, by=by, market_id=market_id, operator_id=operator_id)
+            return redirect(f"/office/users/{user.id}", say(N_("{name} sekarang bisa masuk."), name=data.name))
         except MarketError as error:
             errors = problems(error)
     typed = {k: v for k, v in form.values.items() if k != "password"}
-    return render(request, "auth/users.html", page_of(session, typed, errors), 422)
+    return render(request, "auth/users.html", page_of(session, by, typed, errors), 422)
 
 
-@router.post("/{user_id}/roles")
-def give_role(request: Request, session: SessionDep, by: Admin, user_id: int, form: FormInput) -> Response:
-    user = _user(session, user_id)
-    data, errors = checked(GrantForm, form)
-    if data is None:
-        return render(request, "auth/users.html", page_of(session, form.values, errors), 422)
-    until = date.fromordinal(data.valid_until.toordinal() + 1) if data.valid_until else None
-    service.grant(
-        session,
-        user.username,
-        data.role,
-        by=by,
-        market_id=data.market_id,
-        operator_id=data.operator_id,
-        valid_until=until,
+def scope(
+    session: Session, by: Principal, role: Role, market_id: str | None, operator_id: str | None
+) -> tuple[str | None, str | None]:
+    """Where a role shall hold, as known codes: inside what the admin administers. Raises BadScope."""
+    market, operator = (market_id or "").strip().upper() or None, (operator_id or "").strip().upper() or None
+    if role is Role.vendor:
+        raise BadScope(fields={"role": say(N_("Pedagang masuk dengan kode, bukan lewat peran."))})
+    if market and operator:
+        raise BadScope(fields={"operator_id": say(N_("Pilih satu: pasar atau pengelola."))})
+    for name, table, code in (("market_id", "market", market), ("operator_id", "operator", operator)):
+        known = code is None or session.execute(text(f"SELECT 1 FROM {table} WHERE id = :id"), {"id": code}).first()  # noqa: S608 — the two names stand above
+        if not known or (code and not deputies.administers(by, market, operator)):
+            raise BadScope(fields={name: say(N_("Kode ini tidak dikenal."))})
+    if market is None and operator is None and not deputies.administers(by, None, None):
+        raise BadScope(fields={"market_id": say(N_("Tulis pasar atau pengelolanya: Anda bukan admin seluruh kota."))})
+    return market, operator
+
+
+def reaches(by: Principal, roles: list[deputies.Held]) -> bool:
+    """Whether an admin administers everything a person may do; who has no role yet belongs to the city's admin."""
+    if deputies.administers(by, None, None):
+        return True
+    return bool(roles) and all(deputies.administers(by, r.market_id, r.operator_id) for r in roles)
+
+
+def page_of(
+    session: Session, by: Principal, values: dict[str, str] | None = None, errors: dict[str, str] | None = None
+) -> UsersPage:
+    """Everyone this admin looks after (an auditor sees all), with their roles; three queries whatever their number."""
+    grants: dict[int, list[deputies.Held]] = {}
+    for row in deputies.held(session):
+        grants.setdefault(row.user_id, []).append(row)
+    counted = session.execute(
+        select(col(LoginSession.user_id), func.count())
+        .where(col(LoginSession.revoked_at).is_(None), col(LoginSession.expires_at) > clock.now())
+        .group_by(col(LoginSession.user_id))
     )
-    return redirect("/office/users", say(N_("Peran {name} ditambah."), name=user.name))
-
-
-@router.post("/{user_id}/sign-out")
-def sign_out(session: SessionDep, by: Admin, user_id: int) -> Response:
-    """End every session of a person: a lost phone, a colleague who left."""
-    user = _user(session, user_id)
-    session.execute(
-        update(LoginSession)
-        .where(col(LoginSession.user_id) == user_id, col(LoginSession.revoked_at).is_(None))
-        .values(revoked_at=clock.now())
-    )
-    audit.record(session, by, "user.sign_out", "user", str(user_id))
-    return redirect("/office/users", say(N_("{name} dikeluarkan dari semua perangkat."), name=user.name))
-
-
-@router.post("/{user_id}/active")
-def set_active(session: SessionDep, by: Admin, user_id: int, form: FormInput) -> Response:
-    user = _user(session, user_id)
-    user.active = form.values.get("active") == "yes"
-    audit.record(session, by, "user.active", "user", str(user_id), after={"active": user.active})
-    done = N_("{name} bisa masuk lagi.") if user.active else N_("{name} tidak bisa masuk lagi.")
-    return redirect("/office/users", say(done, name=user.name))
-
-
-def page_of(session: Session, values: dict[str, str] | None = None, errors: dict[str, str] | None = None) -> UsersPage:
-    """Everyone who may sign in to the office, with the roles that hold today; two queries whatever their number."""
-    day = clock.today()
-    grants: dict[int, list[str]] = {}
-    for user_id, role, operator_id, market_id in session.execute(
-        select(col(RoleGrant.user_id), col(RoleGrant.role), col(RoleGrant.operator_id), col(RoleGrant.market_id))
-        .where(
-            col(RoleGrant.valid_from) <= day,
-            col(RoleGrant.valid_until).is_(None) | (col(RoleGrant.valid_until) > day),
-        )
-        .order_by(col(RoleGrant.role))
-    ):
-        said = translate(say(ROLE_NAMES.get(Role(role), "")))
-        grants.setdefault(user_id, []).append(f"{said} {market_id or operator_id or ''}".strip())
-    open_sessions: dict[int, int] = {}
-    for (user_id,) in session.execute(
-        select(col(LoginSession.user_id)).where(
-            col(LoginSession.revoked_at).is_(None), col(LoginSession.expires_at) > clock.now()
-        )
-    ):
-        open_sessions[user_id] = open_sessions.get(user_id, 0) + 1
+    opened = dict(counted.all())
     people = session.execute(
         select(UserAccount).where(col(UserAccount.vendor_id).is_(None)).order_by(col(UserAccount.username))
     ).scalars()
     rows = [
-        UserRow(u.id or 0, u.username, u.name, u.active, grants.get(u.id or 0, []), open_sessions.get(u.id or 0, 0))
+        UserRow(u.id or 0, u.username, u.name, u.active, grants.get(u.id or 0, []), opened.get(u.id or 0, 0))
         for u in people
+        if by.has(Role.auditor) or reaches(by, grants.get(u.id or 0, []))
     ]
-    return UsersPage(rows, [(r, translate(say(t))) for r, t in ROLE_NAMES.items()], values or {}, errors or {})
+    return UsersPage(rows, role_choices(), values or {}, errors or {})
 
 
-def _user(session: Session, user_id: int) -> UserAccount:
+def role_choices() -> list[tuple[str, str]]:
+    """Roles an admin may give, in words."""
+    return [(r, translate(say(t))) for r, t in ROLE_NAMES.items()]
+
+
+class NoSuchUser(NotFound):
+    message = N_("Pengguna ini tidak ada.")
+
+
+def find_user(session: Session, by: Principal, user_id: int) -> tuple[UserAccount, list[deputies.Held]]:
+    """An officer this admin looks after, with their roles. Raises NoSuchUser."""
     user = session.get(UserAccount, user_id) if 0 <= user_id < 2**63 else None
-    if user is None:
+    roles = deputies.held(session, user_id=user_id) if user is not None else []
+    if user is None or user.vendor_id is not None or not (by.has(Role.auditor) or reaches(by, roles)):
         raise NoSuchUser
-    return user
+    return user, roles

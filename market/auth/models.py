@@ -48,7 +48,7 @@ class UserAccount(SQLModel, table=True):
 class RoleGrant(SQLModel, table=True):
     """A role at an operator, at a market, or (both empty) in the whole city, for `[valid_from, valid_until)`.
 
-    `deputy_for` names the officer a dated deputy (Plh) stands in for.
+    `deputy_for` names the officer a dated deputy (Plh) stands in for. A role taken away keeps its row, with when.
     """
 
     __tablename__ = "role_grant"
@@ -68,6 +68,7 @@ class RoleGrant(SQLModel, table=True):
     valid_until: date | None = None
     deputy_for: int | None = Field(default=None, sa_type=BigKey)
     granted_by: int | None = Field(default=None, sa_type=BigKey)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class LoginSession(SQLModel, table=True):

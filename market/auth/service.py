@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import ColumnElement, delete, func, literal, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from market import audit, clock
@@ -142,7 +143,10 @@ def grant(
     )
     session.add(row)
     session.flush()
-    after = {"role": str(role), "operator": operator_id, "market": market_id, "until": str(valid_until or "")}
+    after = {
+        "role": str(role), "operator": operator_id, "market": market_id, "from": str(row.valid_from),
+        "until": str(valid_until or ""), "deputy_for": deputy_for,
+    }  # fmt: skip
     audit.record(session, by, "role.grant", "user", str(user.id), market_id=market_id, after=after)
     return row
 
@@ -275,17 +279,28 @@ def principal_of(session: Session, token: str, kind: type[LoginSession] | type[A
     return by
 
 
+def in_force(day: date) -> tuple[ColumnElement[bool], ...]:
+    """Conditions under which a role counts on a day."""
+    return (
+        col(RoleGrant.revoked_at).is_(None),
+        col(RoleGrant.valid_from) <= day,
+        col(RoleGrant.valid_until).is_(None) | (col(RoleGrant.valid_until) > day),
+    )
+
+
 def principal_for(session: Session, user: UserAccount) -> Principal:
     """A user with the grants that hold today; an operator's grant covers each of its markets."""
     day = clock.today()
+    other = aliased(UserAccount)
     rows = session.execute(
-        select(col(RoleGrant.role), col(RoleGrant.operator_id), col(RoleGrant.market_id)).where(
-            col(RoleGrant.user_id) == user.id,
-            col(RoleGrant.valid_from) <= day,
-            col(RoleGrant.valid_until).is_(None) | (col(RoleGrant.valid_until) > day),
+        select(
+            col(RoleGrant.role), col(RoleGrant.operator_id), col(RoleGrant.market_id),
+            func.coalesce(col(other.name), ""),
         )
-    ).all()
-    grants = [Grant(Role(role), operator, market) for role, operator, market in rows]
+        .outerjoin(other, col(other.id) == col(RoleGrant.deputy_for))
+        .where(col(RoleGrant.user_id) == user.id, *in_force(day))
+    ).all()  # fmt: skip
+    grants = [Grant(Role(role), operator, market, whose) for role, operator, market, whose in rows]
     if user.vendor_id is not None:
         grants.append(Grant(Role.vendor, None, None))
     return Principal.of(session, user.id or 0, user.name, grants, vendor_id=user.vendor_id)

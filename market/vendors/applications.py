@@ -217,7 +217,7 @@ def _accept(session: Session, market: Market, row: Application, *, by: Principal
         vendor_kind=VendorKind(row.vendor_kind), goods=row.goods,
     )  # fmt: skip
     # The vendor's yes grants what the head has offered: the grant is the office's act, named after who said yes.
-    row.permit_id = add_permits(session, market.id, [new], by=Principal(by.user_id, by.name, is_system=True))[0]
+    row.permit_id = add_permits(session, market.id, [new], by=Principal(by.user_id, by.signature, is_system=True))[0]
     place = session.get_one(Place, (market.id, row.offer_place_id))
     return {"place": place.code, "permit": session.get_one(Permit, (market.id, row.permit_id)).number}
 

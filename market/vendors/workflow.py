@@ -141,7 +141,7 @@ def take(
         after=wanted.after,
         at=clock.now(),
         user_id=by.user_id,
-        name=by.name[:120],
+        name=by.signature[:120],
         reason=reason[:2000],
         letter=f"{market_id}/{ledger.next_number(session, market_id, f'letter-{year}'):05d}/{year}",
         facts=facts or {},

@@ -1,12 +1,16 @@
 """The admin's page: who may sign in, with which role; nobody else may open it."""
 
+import re
+
 from fastapi.testclient import TestClient
 
 from market.auth.access import Role
 from tests.conftest import PASSWORD
+from tests.vendors.test_pages import fill
 
 
 def test_admin_adds_a_clerk_who_can_then_sign_in(client: TestClient, sign_in) -> None:  # type: ignore[no-untyped-def]
+    fill(client)
     sign_in(client, Role.admin)
     form = {"username": "wayan", "name": "Wayan Contoh", "password": "pasar-pagi-ramai", "role": "clerk"}
     bad = client.post("/office/users", data=form | {"password": "pendek", "username": "Wa Yan"})
@@ -28,8 +32,8 @@ def test_signed_out_everywhere(client: TestClient, sign_in) -> None:  # type: ig
     assert client.get("/account").status_code == 200
     admin = sign_in(client, Role.admin)
     page = client.get("/office/users").text
-    row = page[page.index("Petugas clerk") :]
-    user_id = row[row.index("/office/users/") :].split("/")[3]
+    row = page[: page.index("Petugas clerk")]
+    user_id = re.findall(r"/office/users/(\d+)", row)[-1]
     assert client.post(f"/office/users/{user_id}/sign-out").status_code == 303
     client.cookies.clear()
     client.cookies.update(clerk)

@@ -153,6 +153,31 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "price_follower",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("market_id", sa.String(length=16), nullable=False),
+        sa.Column("commodity_id", sa.String(length=40), nullable=False),
+        sa.Column("rising", sa.Boolean(), nullable=False),
+        sa.Column("price", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.String(length=16), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("phone_hash", sa.String(length=64), nullable=False),
+        sa.Column("asked_from", sa.String(length=64), nullable=False),
+        sa.Column("nonce", sa.String(length=32), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_at", market.database.UTCDateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("price > 0", name=op.f("ck_price_follower_positive")),
+        sa.ForeignKeyConstraint(["commodity_id"], ["commodity.id"], name=op.f("fk_price_follower_commodity_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_price_follower")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("price_follower", schema=None) as batch_op:
+        batch_op.create_index("ix_price_follower_market", ["market_id", "commodity_id"], unique=False)
+        batch_op.create_index("ix_price_follower_phone", ["phone_hash"], unique=False)
+
+    op.create_table(
         "device",
         sa.Column("code", sa.String(length=12), nullable=False),
         sa.Column("market_id", sa.String(length=8), nullable=False),
@@ -166,10 +191,11 @@ def upgrade() -> None:
         sa.Column("revoke_reason", sa.String(length=300), nullable=False),
         sa.Column("last_seen_at", market.database.UTCDateTime(timezone=True), nullable=True),
         sa.Column("last_number", sa.BigInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("waiting", sa.Integer(), nullable=True),
         sa.Column("clock_ahead", sa.Integer(), nullable=False),
         sa.CheckConstraint("(revoked_at IS NULL) = (revoke_reason = '')", name=op.f("ck_device_revoked_with_reason")),
-        sa.CheckConstraint("last_number >= 0", name=op.f("ck_device_last_number")),
+        sa.CheckConstraint("received >= 0 AND received <= last_number", name=op.f("ck_device_received")),
         sa.ForeignKeyConstraint(["collector_id"], ["user_account.id"], name=op.f("fk_device_collector_id")),
         sa.ForeignKeyConstraint(["market_id"], ["market.id"], name=op.f("fk_device_market_id")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_device")),
@@ -272,6 +298,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_device_market")
 
     op.drop_table("device")
+    with op.batch_alter_table("price_follower", schema=None) as batch_op:
+        batch_op.drop_index("ix_price_follower_phone")
+        batch_op.drop_index("ix_price_follower_market")
+
+    op.drop_table("price_follower")
     with op.batch_alter_table("price_correction_request", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_price_correction_request_waiting",
