@@ -33,7 +33,12 @@ def add(commands: Commands) -> None:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--workers", type=int, default=1)
-    commands.group("db", "The database").verb("upgrade", upgrade, "Migrate to the newest schema, re-create triggers")
+    migrated = commands.group("db", "The database").verb(
+        "upgrade", upgrade, "Migrate to the newest schema, re-create triggers"
+    )
+    migrated.add_argument(
+        "--patience", type=int, default=migrate.PATIENCE, help="seconds to wait for a lock (PostgreSQL)"
+    )
     jobs = commands.group("jobs", "Background work").verb("run", run_jobs, "Work off jobs until stopped")
     jobs.add_argument("--once", action="store_true", help="work off what is due now, then stop")
     saved = commands.verb("backup", run_backup, "Copy the running database to a file, with its row counts beside it")
@@ -68,22 +73,25 @@ def run_server(args: Namespace, out: Out) -> None:
 
 
 def upgrade(args: Namespace, out: Out) -> None:
-    migrate.upgrade(out.engine)
+    migrate.upgrade(out.engine, patience=args.patience)
     out.result({"revision": migrate.head()})
 
 
 def run_jobs(args: Namespace, out: Out) -> None:
-    import time
+    """What is begun is finished when the process is asked to end (SIGTERM, Ctrl-C); a second time ends it at once."""
+    import signal
 
     from market.app import create_app
     from market.jobs import service as jobs
 
+    def stop(number: int, frame: object) -> None:
+        jobs.stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     create_app(engine=out.engine)  # registers every feature's handlers
-    done = jobs.run_due(out.engine)
-    while not args.once:
-        time.sleep(2)
-        done += jobs.run_due(out.engine)
-    out.result({"jobs": done})
+    out.result({"jobs": jobs.run_due(out.engine) if args.once else jobs.run_until_stopped(out.engine)})
 
 
 def run_backup(args: Namespace, out: Out) -> None:

@@ -10,13 +10,26 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 
 from market import tables
+from market.errors import Conflict
+from market.words import N_
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+PATIENCE = 10  # seconds
+LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"
 FOLDER = Path(__file__).parent / "migrations"
+
+
+class InUse(Conflict):
+    """Nothing has changed; the same command later does it."""
+
+    message = N_(
+        "Basis data sedang dipakai: kunci tabel tidak didapat dalam {seconds} detik. Belum ada yang berubah; ulangi saat sepi."
+    )
 
 
 def config(connection: Connection | None = None) -> "Config":
@@ -31,14 +44,23 @@ def config(connection: Connection | None = None) -> "Config":
     return made
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Migrate forwards and re-create triggers. On PostgreSQL a lock that is not had in time ends it, cleanly."""
+def upgrade(engine: Engine, revision: str = "head", *, patience: int = PATIENCE) -> None:
+    """Migrate forwards and re-create triggers, in one transaction: all of it or nothing.
+
+    On PostgreSQL a lock that is not had within `patience` seconds ends it (raises InUse): whoever waits for a lock on a
+    table holds up everybody who comes after, so a migration must not wait long under load.
+    """
     from alembic import command
 
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
-        command.upgrade(config(connection), revision)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{int(patience)}s'")
+            command.upgrade(config(connection), revision)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) in (LOCK_NOT_AVAILABLE, DEADLOCK):
+            raise InUse(seconds=patience) from error
+        raise
 
 
 @lru_cache

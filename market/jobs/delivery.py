@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 
 from market import clock
 from market.jobs.models import Delivery, OutboxMessage
-from market.jobs.service import Opener, Payload, caller
+from market.jobs.service import Opener, Payload, caller, stopping
 from market.settings import get_settings
 
 log = structlog.get_logger()
@@ -56,6 +56,8 @@ def deliver(opened: Opener, payload: Payload) -> None:
     if settings.production and not settings.message_gateway_url:
         return  # nothing to hand it to: the messages stay, and the office sees them waiting
     for _ in range(200):
+        if stopping.is_set():
+            return  # the next minute's job goes on
         with opened() as session:
             claimed = _claim(session)
         if claimed is None:

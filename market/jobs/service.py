@@ -1,5 +1,6 @@
 """Announce work and messages inside a transaction; work them off outside it."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session, col
 
 from market import clock
@@ -25,7 +27,9 @@ _handlers: dict[str, Transactional] = {}
 _callers: dict[str, Calling] = {}
 _schedule: dict[str, timedelta] = {}
 
+stopping = threading.Event()  # set when the process is asked to end: what is begun is finished, nothing new is begun
 LEASE = timedelta(minutes=5)
+PAUSE_SECONDS = 2.0
 MOST_ATTEMPTS = 12
 
 
@@ -88,8 +92,20 @@ def run_due(engine: Engine, *, limit: int = 1000) -> int:
     with session_scope(engine) as session:
         plan(session)
     tried = 0
-    while tried < limit and _run_one(engine):
+    while tried < limit and not stopping.is_set() and _run_one(engine):
         tried += 1
+    return tried
+
+
+def run_until_stopped(engine: Engine) -> int:
+    """Work off jobs until `stopping`; returns how many were tried. A database that is away is waited for."""
+    tried = 0
+    while not stopping.is_set():
+        try:
+            tried += run_due(engine)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("jobs_wait", error=type(error).__name__)
+        stopping.wait(PAUSE_SECONDS)
     return tried
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine
 
+from market.settings import get_settings
 from market.web.render import ROOT
 
 
@@ -25,16 +26,19 @@ def address(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
 
 
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment and keys, with settings given as their field names."""
+    keys = {name: str(getattr(get_settings(), name).absolute()) for name in ("personal_keys_file", "receipt_key_file")}
+    settings = {**keys, **settings}
+    ours = {f"MARKET_{name.upper()}": value for name, value in settings.items()}
+    return {**os.environ, "PYTHONPATH": str(ROOT), **ours}
+
+
 def start(folder: Path, *verb: str, **settings: str) -> subprocess.Popen[bytes]:
     """One verb of the program in its own process, its log in `folder`."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        **{f"MARKET_{name.upper()}": value for name, value in settings.items()},
-    }
     with (folder / "programs.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "market", *verb], cwd=folder, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "market", *verb], cwd=folder, env=environment_of(settings), stdout=log, stderr=log
         )
 
 

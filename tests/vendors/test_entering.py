@@ -4,6 +4,7 @@ import http.server
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -28,13 +29,14 @@ class Gateway:
     """A gateway of our own on loopback: answers what it is told to, keeps what it got."""
 
     def __init__(self) -> None:
-        self.status = 200
+        self.status, self.wait = 200, 0.0
         self.got: list[dict[str, str]] = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 outer.got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                time.sleep(outer.wait)
                 self.send_response(outer.status)
                 self.end_headers()
 
