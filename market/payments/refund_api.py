@@ -1,4 +1,4 @@
-"""/api/v1/refunds: the list of a market, a proposal, and another person's decision."""
+"""/api/v1/refunds: the list of a market, a proposal (of a receipt, or of prepaid balance), and another person's decision."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,6 +11,7 @@ from market.auth.access import Principal, Role, allow
 from market.database import SessionDep
 from market.payments import refunds
 from market.payments.api import MarketCode
+from market.payments.finding import known_payer
 from market.payments.refund_models import Refund, Way
 from market.payments.schemas import Id, Out
 from market.vendors import service as vendors
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/api/v1/refunds", tags=["payments"])
 READERS = (Role.clerk, Role.market_head, Role.treasurer, Role.auditor)
 Reader = Annotated[Principal, Depends(allow(*READERS))]
 Asker = Annotated[Principal, Depends(allow(Role.clerk, Role.treasurer))]
+Desk = Annotated[Principal, Depends(allow(Role.clerk))]
 Decider = Annotated[Principal, Depends(allow(Role.market_head, Role.treasurer))]
 
 
@@ -50,6 +52,17 @@ class RefundIn(BaseModel):
     receipt: str = Field(min_length=8, max_length=32)
     amount: StrictInt = Field(gt=0, le=1_000_000_000, description="Whole rupiah")
     way: Way
+    reason: str = Field(min_length=1, max_length=300)
+
+
+class WithdrawalIn(BaseModel):
+    """A proposal that prepaid balance go back as cash, out of the desk of the clerk who asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    market: str = Field(min_length=2, max_length=8)
+    vendor_id: StrictInt = Field(gt=0, lt=2**62)
+    amount: StrictInt = Field(gt=0, le=1_000_000_000, description="Whole rupiah, at most the balance")
     reason: str = Field(min_length=1, max_length=300)
 
 
@@ -84,6 +97,12 @@ def propose_refund(session: SessionDep, by: Asker, once: Once, body: RefundIn) -
     return once.answer(session, by, lambda: _propose(session, by, body), RefundOut, status=201)
 
 
+@router.post("/withdrawals", status_code=201, response_model=RefundOut)
+def propose_withdrawal(session: SessionDep, by: Desk, once: Once, body: WithdrawalIn) -> Response:
+    """Ask that a vendor's prepaid balance go back as cash. Another person decides, as with a refund."""
+    return once.answer(session, by, lambda: _withdraw(session, by, body), RefundOut, status=201)
+
+
 @router.post("/{market}/{refund_id}/decision", response_model=RefundOut)
 def decide_refund(
     session: SessionDep, by: Decider, once: Once, market: str, refund_id: int, body: DecisionIn
@@ -100,6 +119,14 @@ def _allowed(session: Session, by: Principal, market: str) -> str:
 
 def _propose(session: Session, by: Principal, body: RefundIn) -> RefundOut:
     row = refunds.propose(session, body.receipt, amount=body.amount, way=body.way, reason=body.reason, by=by)
+    return _out(row)
+
+
+def _withdraw(session: Session, by: Principal, body: WithdrawalIn) -> RefundOut:
+    code = vendors.get_market(session, body.market).id
+    by.require(Role.clerk, market_id=code)
+    vendor = known_payer(session, code, body.vendor_id).vendor_id
+    row = refunds.propose_withdrawal(session, code, vendor, amount=body.amount, reason=body.reason, by=by)
     return _out(row)
 
 

@@ -1,20 +1,25 @@
 """/api/v1/refunds over HTTP: proposed once however often it is sent, decided by another, listed by cursor."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from sqlmodel import select
 
 from market import clock
-from market.auth.access import Role
+from market.auth.access import Grant, Principal, Role
+from market.auth.models import UserAccount
 from market.database import session_scope
 from market.payments import service as payments
+from market.payments import titipan
 from market.web.paging import encode_cursor
 from tests.payments.city import CLERK, FEE, NOON, assert_clean, build, owed
 
 SignIn = Callable[..., str]
 URL = "/api/v1/refunds"
+JSON = {"content-type": "application/json"}
 
 
 def paid(database: Engine) -> tuple[str, int]:
@@ -48,6 +53,39 @@ def test_proposed_once_and_decided_by_another(client: TestClient, database: Engi
         assert client.post(decision, json={"approve": True}).status_code == 409
         with session_scope(database, write=False) as session:
             assert owed(session, vendor) == FEE
+        assert_clean(database)
+
+
+def test_a_withdrawal_is_asked_for_and_decided_by_another(
+    client: TestClient, database: Engine, sign_in: SignIn
+) -> None:
+    with clock.freeze(NOON):
+        _, vendor = paid(database)
+        clerk = sign_in(client, Role.clerk, market_id="KRN")
+        with session_scope(database) as session:
+            user = session.exec(select(UserAccount).where(UserAccount.username == clerk)).one()
+            desk = Principal(user.id, "Loket", frozenset({Grant(Role.clerk, None, "KRN")}))
+            payments.take_cash(session, market_id="KRN", vendor_id=vendor, amount=3 * FEE, by=desk, key="t")
+        body = {"market": "krn", "vendor_id": vendor, "amount": FEE, "reason": "diminta pedagang"}
+        key = {"Idempotency-Key": "tarik"}
+        first, again = (client.post(f"{URL}/withdrawals", json=body, headers=key) for _ in range(2))
+        assert first.status_code == 201 and first.json() == again.json()
+        assert (first.json()["payment"], first.json()["state"], first.json()["way"]) == (None, "proposed", "CASH")
+        for wrong in (
+            {"amount": 3 * FEE + 1}, {"amount": 0}, {"amount": 1.5}, {"amount": "1"}, {"vendor_id": 2**61}, {"reason": " "},
+            {"market": "ZZ"}, {"more": 1}, {"market": "\x00\x00"}, {"reason": "\ud800"},
+        ):  # fmt: skip
+            refused = client.post(f"{URL}/withdrawals", content=json.dumps(body | wrong), headers=JSON)
+            assert refused.status_code in (404, 409, 422), wrong
+        decision = f"{URL}/KRN/{first.json()['id']}/decision"
+        assert client.post(decision, json={"approve": True}).status_code == 403
+        sign_in(client, Role.treasurer, market_id="KRN")
+        assert client.post(f"{URL}/withdrawals", json=body).status_code == 403, "the treasurer has no drawer"
+        done = client.post(decision, json={"approve": True})
+        assert (done.json()["state"], done.json()["credited"]) == ("done", FEE)
+        assert client.post(decision, json={"approve": True}).status_code == 409
+        with session_scope(database, write=False) as session:
+            assert titipan.balance(session, "KRN", vendor) == 2 * FEE
         assert_clean(database)
 
 
