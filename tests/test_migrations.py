@@ -1,5 +1,8 @@
 """Migrations build what the models say, on both databases, and the guards are there afterwards."""
 
+import ast
+import re
+
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -51,3 +54,20 @@ def test_every_constraint_has_a_name() -> None:
         if c.name is None
     ]
     assert nameless == []
+
+
+def test_a_migration_only_expands() -> None:
+    """The release before goes on working on the new schema: nothing is dropped or renamed, and what it does not name has a default."""
+    wrong = []
+    for path in sorted((migrate.FOLDER / "versions").glob("*.py"))[1:]:  # before the first there was nothing
+        upgrade = next(n for n in ast.parse(path.read_text()).body if getattr(n, "name", "") == "upgrade")
+        calls = [n for n in ast.walk(upgrade) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+        for call in calls:
+            act, said = ast.unparse(call.func), ast.unparse(call)
+            if re.search(r"op\.(drop_column|drop_table|rename_table|execute)$", act):
+                wrong.append(f"{path.name}:{call.lineno} {act}: contract in a later release")
+            elif act.endswith("op.add_column") and "nullable=True" not in said and "server_default" not in said:
+                wrong.append(f"{path.name}:{call.lineno} the release before cannot fill {said}")
+            elif act.endswith("op.alter_column") and re.search(r"(?<!existing_)nullable=False", said):
+                wrong.append(f"{path.name}:{call.lineno} the release before may leave it empty")
+    assert not wrong, "\n".join(wrong)
