@@ -66,22 +66,35 @@ def forget(session: Session, vendor_id: int, market: str, commodity: str) -> Non
         session.flush()
 
 
-_CROSSED = text(
-    "SELECT a.vendor_id, a.commodity_id, a.rising, a.price, l.price, c.name FROM price_alert a "
-    "JOIN price_latest l ON l.area_id = a.market_id AND l.commodity_id = a.commodity_id AND l.source = 'survey' "
-    "JOIN commodity c ON c.id = a.commodity_id WHERE a.market_id = :market AND l.day = :day AND l.price IS NOT NULL AND ("
-    "(a.rising AND l.price >= a.price AND (l.previous_price IS NULL OR l.previous_price < a.price)) OR "
-    "(NOT a.rising AND l.price <= a.price AND (l.previous_price IS NULL OR l.previous_price > a.price))) "
-    "ORDER BY a.vendor_id, a.commodity_id"
-)
+_CROSSED = """
+SELECT a.{who}, a.commodity_id, a.rising, a.price, l.price, c.name FROM {table} a
+JOIN price_latest l ON l.area_id = a.market_id AND l.commodity_id = a.commodity_id AND l.source = 'survey'
+JOIN commodity c ON c.id = a.commodity_id WHERE a.market_id = :market AND l.day = :day AND l.price IS NOT NULL {also} AND (
+(a.rising AND l.price >= a.price AND (l.previous_price IS NULL OR l.previous_price < a.price)) OR
+(NOT a.rising AND l.price <= a.price AND (l.previous_price IS NULL OR l.previous_price > a.price)))
+ORDER BY a.{who}, a.commodity_id
+"""
+
+
+def crossed(
+    session: Session, market_id: str, day: date, table: str, who: str, also: str = ""
+) -> list[tuple[int, str, dict[str, Any]]]:
+    """Whose figure the day's price has crossed: (who, commodity, the message's values). `table`, `who`, `also` are our own words."""
+    query = text(_CROSSED.format(table=table, who=who, also=also))
+    found = []
+    for one, commodity_id, rising, asked, price, name in session.execute(
+        query, {"market": market_id, "day": day.isoformat()}
+    ):
+        args = {"market": market_id, "name": name, "rising": bool(rising), "asked": asked, "price": price,
+                "day": day.isoformat()}  # fmt: skip
+        found.append((one, commodity_id, args))
+    return found
 
 
 def announce(session: Session, market_id: str, day: date) -> int:
     """After a publication, in its transaction: one message per figure crossed that day; returns how many."""
-    rows = session.execute(_CROSSED, {"market": market_id, "day": day.isoformat()}).all()
-    for vendor_id, commodity_id, rising, asked, price, name in rows:
-        args = {"market": market_id, "name": name, "rising": bool(rising), "asked": asked, "price": price,
-                "day": day.isoformat()}  # fmt: skip
+    rows = crossed(session, market_id, day, "price_alert", "vendor_id")
+    for vendor_id, commodity_id, args in rows:
         key = f"price:{vendor_id}:{market_id}:{commodity_id}:{day.isoformat()}"
         send(session, f"vendor:{vendor_id}", "price_crossed", args, key=key)
     return len(rows)
@@ -89,6 +102,10 @@ def announce(session: Session, market_id: str, day: date) -> int:
 
 @template("price_crossed")
 def _worded(session: Session, _vendor_id: int, args: dict[str, Any]) -> str | None:
+    return worded(session, args)
+
+
+def worded(session: Session, args: dict[str, Any]) -> str | None:
     """Nothing is sent about a day that has passed: it would be read as today's price."""
     day = day_of(args["day"])
     if day != clock.today():

@@ -384,3 +384,31 @@ class PriceAlert(SQLModel, table=True):
     rising: bool = True
     price: int = Field(sa_type=BigKey)
     created_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class PriceFollower(SQLModel, table=True):
+    """Somebody without an account who asked for word of one price by phone. Nothing is sent before the code from that
+    phone came back; the row goes when they stop. The number is sealed under a key of its own, as a vendor's is."""
+
+    __tablename__ = "price_follower"
+    __table_args__ = (
+        CheckConstraint("price > 0", name="positive"),
+        Index("ix_price_follower_market", "market_id", "commodity_id"),
+        Index("ix_price_follower_phone", "phone_hash"),
+        {"sqlite_autoincrement": True},  # a number is never given twice: messages on their way name it
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    market_id: str = Field(max_length=16)
+    commodity_id: str = Field(max_length=40, foreign_key="commodity.id")
+    rising: bool = True
+    price: int = Field(sa_type=BigKey)
+    wrapped_key: bytes
+    key_id: str = Field(max_length=16)
+    sealed: bytes
+    phone_hash: str = Field(max_length=64)
+    asked_from: str = Field(max_length=64)
+    nonce: str = Field(max_length=32)
+    tries: int = 0
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    confirmed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

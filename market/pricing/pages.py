@@ -17,6 +17,7 @@ from market.pricing.basket import SOURCES, Source
 from market.pricing.caching import PublicDep, page, reader
 from market.pricing.city import City, city
 from market.pricing.feeds import router as feeds
+from market.pricing.following_pages import router as following_router
 from market.pricing.importing.pages import router as importing
 from market.pricing.importing.source_pages import router as sources_router
 from market.pricing.models import PriceStatus
@@ -29,6 +30,7 @@ router.include_router(feeds)
 router.include_router(importing)
 router.include_router(shoppers)
 router.include_router(alert_router)
+router.include_router(following_router)
 router.include_router(sources_router)
 Words = Annotated[str, Query(max_length=80)]
 Day = Annotated[date | None, Query(alias="date")]

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from market import audit, clock
 from market.auth.access import Principal, Role
 from market.errors import Conflict, Forbidden, Invalid, NotFound
-from market.pricing import alerts, catalogue, recording
+from market.pricing import alerts, catalogue, following, recording
 from market.pricing.figures import Doubt, day_figures, doubt
 from market.pricing.models import SURVEY, Answer, Publication, Quote, Sheet, SheetState
 from market.pricing.recording import DayFigures
@@ -260,6 +260,7 @@ def publish(session: Session, market_id: str, day: date, *, by: Principal) -> Pu
     days = [DayFigures(commodity_id, day, day_figures(values)) for commodity_id, values in prices.items()]
     published = make_public(session, market_id, days, reason="", at={day: clock.now()}, by=by)
     alerts.announce(session, market_id, day)
+    following.announce(session, market_id, day)
     audit.record(
         session, by, "prices.publish", "publication", f"{market_id}/{day}", market_id=market_id,
         after={"prices": published.prices, "short": published.short},

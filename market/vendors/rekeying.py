@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import bindparam, func, select, text, update
-from sqlmodel import Session, col
+from sqlmodel import Session, SQLModel, col
 
 from market.settings import get_settings
 from market.vendors import personal
 from market.vendors.models import Personal
+
+# Other tables that seal a phone number as `personal` does (id, key_id, wrapped_key, sealed, phone_hash); their owners add them.
+also: list[type[SQLModel]] = []
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,23 @@ def catch_up(session: Session) -> Rekeyed:
         )
     if changes:
         session.connection().execute(_CHANGE, changes)
-        session.expire_all()
-    return Rekeyed(held.current, len(changes), left)
+    others = sum(_rewrap(session, model, held) for model in also)
+    session.expire_all()
+    return Rekeyed(held.current, len(changes) + others, left)
+
+
+def _rewrap(session: Session, model: type[SQLModel], held: personal.Keys) -> int:
+    table = model.__table__  # type: ignore[attr-defined]
+    behind = session.execute(
+        select(table.c.id, table.c.key_id, table.c.wrapped_key, table.c.sealed).where(table.c.key_id != held.current)
+    ).all()
+    for number, key_id, wrapped, sealed in behind:
+        phone = personal.unseal(wrapped, key_id, sealed)["phone"] or ""
+        own = personal.decrypt(held.wrap[key_id], wrapped)
+        values = {"wrapped_key": personal.encrypt(held.wrap[held.current], own), "key_id": held.current,
+                  "phone_hash": personal.look_up("phone", phone)}  # fmt: skip
+        session.execute(update(table).where(table.c.id == number).values(values))
+    return len(behind)
 
 
 _CHANGE = (
@@ -105,6 +123,8 @@ def forget_old(session: Session) -> list[str]:
     """Take keys out of the file that no row needs; answers their ids. Erased persons need none."""
     path, held = get_settings().personal_keys_file, personal.keys()
     needed = set(session.scalars(select(col(Personal.key_id)).where(col(Personal.wrapped_key).is_not(None)).distinct()))
+    for model in also:
+        needed |= set(session.scalars(select(model.__table__.c.key_id).distinct()))  # type: ignore[attr-defined]
     dropped = sorted(set(held.wrap) - needed - {held.current})
     if dropped:
         kept = json.loads(path.read_text())
