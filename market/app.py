@@ -60,6 +60,7 @@ from market.settings import Settings, get_settings
 from market.vendors import api as vendors_api
 from market.vendors import application_pages as vendors_applications
 from market.vendors import cards as vendors_cards
+from market.vendors import directory as vendors_directory
 from market.vendors import entering as vendors_entering
 from market.vendors import erasing as vendors_erasing
 from market.vendors import floor as vendors_floor
@@ -77,7 +78,7 @@ ROUTERS = (
     health.router, auth_pages.router, auth_account.router, auth_admin.router, auth_person.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
-    vendors_erasing.router, vendors_floor.router,
+    vendors_erasing.router, vendors_floor.router, vendors_directory.router,
     dues_api.router, dues_pages.router, dues_late.router,
     payments_api.router, payments_refunds.router, payments_pages.router, payments_verify.router,
     payments_webhooks.router, payments_card_hook.router,

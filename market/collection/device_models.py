@@ -35,7 +35,7 @@ class Device(SQLModel, table=True):
     __table_args__ = (
         Index("ix_device_market", "market_id", "code"),
         CheckConstraint("(revoked_at IS NULL) = (revoke_reason = '')", name="revoked_with_reason"),
-        CheckConstraint("last_number >= 0", name="last_number"),
+        CheckConstraint("received >= 0 AND received <= last_number", name="received"),
     )
 
     code: str = Field(primary_key=True, max_length=12)
@@ -50,6 +50,9 @@ class Device(SQLModel, table=True):
     revoke_reason: str = Field(default="", max_length=300)
     last_seen_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     last_number: int = Field(default=0, sa_type=BigInteger)
+    received: int = Field(
+        default=0, sa_type=BigInteger, description="Different numbers that came: fewer than last_number is a gap"
+    )
     waiting: int | None = Field(default=None, description="Slips the device said it still had to send")
     clock_ahead: int = Field(default=0, description="Seconds its clock was ahead of ours when last seen")
 

@@ -168,6 +168,11 @@ def own_device(session: Session, market_id: str, collector_id: int, code: str = 
     return found
 
 
+def cash_out(session: Session, device: Device) -> int:
+    """Cash the books say the device's collector holds, in rupiah."""
+    return ledger.balance(session, device.market_id, f"cash:collector:{device.collector_id}")
+
+
 def collectors(session: Session, market_id: str) -> list[UserAccount]:
     """Who may collect at a market today, by name."""
     day = clock.today()

@@ -78,6 +78,17 @@ def waiting(session: Session, market_ids: Collection[str], *, device: str = "", 
     ]
 
 
+def latest(session: Session, market_id: str, device: str, *, limit: int = 50) -> list[SignedSlip]:
+    """A device's newest slips by number."""
+    query = (
+        select(SignedSlip)
+        .where(col(SignedSlip.market_id) == market_id, col(SignedSlip.device) == device)
+        .order_by(col(SignedSlip.number).desc(), col(SignedSlip.received_at))
+        .limit(limit)
+    )
+    return list(session.execute(query).scalars())
+
+
 def sums(session: Session, market_ids: Collection[str]) -> dict[str, tuple[int, int]]:
     """Per market, how many slips wait and what they come to, in rupiah."""
     rows = session.execute(
@@ -171,7 +182,7 @@ def _book(session: Session, row: SignedSlip, place: str, by: Principal) -> None:
 def _permit(session: Session, row: SignedSlip, place: str) -> tuple[int, str]:
     """Whose payment it is: the permit on the slip, or the one at the place a person names, on the slip's day."""
     known = vendors.holders_of(session, row.market_id, {row.permit_id} if row.permit_id else set())
-    if row.permit_id in known and row.permit_id is not None and not place.strip():
+    if row.permit_id is not None and row.permit_id in known and not place.strip():
         return row.permit_id, vendors.find_permit(session, row.market_id, row.permit_id).session_code
     wanted = place.strip().casefold()
     if wanted:

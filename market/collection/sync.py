@@ -93,11 +93,13 @@ def receive(
     signed = {slip.digest: slip for slip, _, _ in read if slip}
     known = {row.digest: answer_of(row) for row in _known(session, device, signed)}
     new = [slip for digest, slip in signed.items() if digest not in known]
-    items = _sorted_out(session, device, new, ahead)
+    before = _numbers(session, device, [slip.text.number for slip in new])
+    items = _sorted_out(session, device, new, ahead, set(before))
     done = known | _booked(session, device, items, by)
-    findings = [finding for _, _, finding in read if finding] + _odd(session, device, items, ahead)
+    findings = [finding for _, _, finding in read if finding] + _odd(device, items, ahead, before)
     flags.raise_all(session, device.market_id, findings, by=by)
-    device.last_number = max([device.last_number, *(slip.text.number for slip in signed.values())])
+    device.received += len({slip.text.number for slip in new} - set(before))
+    device.last_number = max([device.last_number, *(slip.text.number for slip in new)])
     if sent_at is not None:
         device.last_seen_at, device.clock_ahead = moment, int(max(-(10**9), min(10**9, ahead.total_seconds())))
         device.waiting = waiting if waiting is not None else device.waiting
@@ -144,15 +146,16 @@ def _known(session: Session, device: Device, digests: Iterable[str]) -> list[Sig
     return list(session.execute(query).scalars())
 
 
-def _sorted_out(session: Session, device: Device, new: Sequence[Signed], ahead: timedelta) -> list[Item]:
-    """Each new slip with its day, and with what keeps it from being booked by itself."""
+def _sorted_out(
+    session: Session, device: Device, new: Sequence[Signed], ahead: timedelta, used: set[int]
+) -> list[Item]:
+    """Each new slip with its day, and with what keeps it from being booked by itself. `used`: numbers that came before."""
     if not new:
         return []
     days = days_of(session, device.market_id)
     permits = vendors.holders_of(session, device.market_id, {s.text.permit for s in new if s.text.permit})
     user = session.get_one(UserAccount, device.collector_id)
     on_duty = user.active and auth.principal_for(session, user).has(Role.collector, market_id=device.market_id)
-    used = set(_numbers(session, device, [s.text.number for s in new]))
     items = []
     for slip in new:
         booked = days.place(slip.text, ahead)
@@ -176,12 +179,14 @@ def _sorted_out(session: Session, device: Device, new: Sequence[Signed], ahead: 
 
 
 def _numbers(session: Session, device: Device, numbers: Sequence[int]) -> dict[int, set[str]]:
-    """The digests we hold for these numbers of a device."""
+    """The digests we hold for these numbers of a device and for each one's predecessor, where we hold any."""
+    if not numbers:
+        return {}
     found: dict[int, set[str]] = {}
     query = select(col(SignedSlip.number), col(SignedSlip.digest)).where(
         col(SignedSlip.market_id) == device.market_id,
         col(SignedSlip.device) == device.code,
-        col(SignedSlip.number).in_(numbers),
+        col(SignedSlip.number).in_({*numbers, *(n - 1 for n in numbers)}),
     )
     for number, digest in session.execute(query):
         found.setdefault(number, set()).add(digest)
@@ -244,10 +249,12 @@ def _answer(item: Item, outcome: SlipOutcome | None) -> Answer:
     return Answer(number, str(item.state), reason=say(item.reason))
 
 
-def _odd(session: Session, device: Device, items: Sequence[Item], ahead: timedelta) -> list[Finding]:
+def _odd(device: Device, items: Sequence[Item], ahead: timedelta, before: dict[int, set[str]]) -> list[Finding]:
     """Clocks that were put right, keys that sign on after their end, and chains that do not hold."""
     found = []
-    digests = _numbers(session, device, [i.signed.text.number - 1 for i in items])
+    digests = {number: set(known) for number, known in before.items()}
+    for item in items:
+        digests.setdefault(item.signed.text.number, set()).add(item.signed.digest)
     for item in items:
         text = item.signed.text
         if item.state == SlipState.refused:
@@ -256,8 +263,8 @@ def _odd(session: Session, device: Device, items: Sequence[Item], ahead: timedel
             about = f"{item.booked.day}"  # one flag a day: the clock was wrong for all of it
             said = f"{text.issued_at.isoformat()} → {item.booked.paid_at.isoformat()}"
             found.append(Finding(FlagKind.clock, device.code, text.number, about, said))
-        before = digests.get(text.number - 1, set())
-        if (before and text.prev not in before) or (text.number == 1 and text.prev):
+        earlier = digests.get(text.number - 1, set())
+        if (earlier and text.prev not in earlier) or (text.number == 1 and text.prev):
             found.append(Finding(FlagKind.chain, device.code, text.number, item.signed.digest, item.signed.body))
     return found
 

@@ -1,5 +1,6 @@
 """Perlu Anda: what waits for this person, each with its fact, amount, age, role and one verb. Empty when all is done."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -7,7 +8,7 @@ from sqlmodel import Session
 
 from market import clock
 from market.auth.access import Principal, Role
-from market.collection import reconciliation
+from market.collection import flags, held, reconciliation
 from market.collection import service as collection
 from market.collection.pending import Waiting
 from market.dues.waiting import waiting_decisions
@@ -43,6 +44,7 @@ def tasks(session: Session, by: Principal, markets: list[Market], today: date) -
     found = [t for w in collection.pending(session, ids) if (t := _cash(w, by, today))]
     found += _reviews(session, by, ids)
     found += _voids(session, by, ids)
+    found += _slips(session, by, ids)
     found += _bank(session, by, markets, today)
     found += _refunds(session, by, ids)
     found += _lateness(session, by, ids, today)
@@ -61,6 +63,10 @@ def _cash(w: Waiting, by: Principal, today: date) -> Task | None:
     if w.kind == "open_round" and (heads or money) and age > 0:
         fact = ngettext("Kas belum diserahkan, %(n)s hari", "Kas belum diserahkan, %(n)s hari", age) % {"n": age}
         return Task("needs", fact, told, closing, gettext("Buka penyerahan"), age_days=age)
+    if w.kind == "at_counter" and age > 0 and by.has(Role.clerk, Role.market_head, market_id=w.market_id):
+        fact = gettext("Kas loket %(amount)s belum diserahkan") % {"amount": rp(w.amount)}
+        href = f"/office/counter?market={w.market_id}"
+        return Task("needs", fact, told, href, gettext("Serahkan kas"), age_days=age)
     if w.kind == "to_verify" and heads:
         fact = gettext("%(amount)s menunggu Anda hitung") % {"amount": rp(w.amount)}
         return Task("needs", fact, told, closing, gettext("Hitung kas"), age_days=age)
@@ -116,6 +122,27 @@ def _voids(session: Session, by: Principal, ids: list[str]) -> list[Task]:
         fact = ngettext("%(n)s pembatalan menunggu Anda", "%(n)s pembatalan menunggu Anda", len(own)) % {"n": len(own)}
         detail = f"{market_id} · {rp(sum(row.amount for row in own))} · {ago(own[0].asked_at)}"
         found.append(Task("needs", fact, detail, f"/office/voids?market={market_id}", gettext("Putuskan")))
+    return found
+
+
+def _slips(session: Session, by: Principal, ids: list[str]) -> list[Task]:
+    """Signed slips that wait for a word, and what looked wrong about them, by market."""
+    mine = flags.markets_of(session, by, ids)
+    if not mine:
+        return []
+    waiting = held.sums(session, mine)
+    odd = Counter(f.market_id for f in flags.open_flags(session, mine))
+    odd.update(gap.market_id for gap in flags.gaps(session, mine))
+    found = []
+    for market_id in mine:
+        n, amount = waiting.get(market_id, (0, 0))
+        href = f"/office/devices?market={market_id}"
+        if n:
+            fact = ngettext("%(n)s slip menunggu keputusan Anda", "%(n)s slip menunggu keputusan Anda", n) % {"n": n}
+            found.append(Task("needs", fact, f"{market_id} · {rp(amount)}", href, gettext("Putuskan"), risk=True))
+        if k := odd[market_id]:
+            fact = ngettext("%(n)s temuan pada slip perangkat", "%(n)s temuan pada slip perangkat", k) % {"n": k}
+            found.append(Task("needs", fact, market_id, href, gettext("Periksa")))
     return found
 
 

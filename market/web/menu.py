@@ -47,6 +47,7 @@ MENU = (
         (
             Entry("/office/cash", N_("Loket"), (CLERK, HEAD, TREASURER)),
             Entry("/office/closing", N_("Tutup hari"), (HEAD, TREASURER, DIRECTOR, AUDITOR)),
+            Entry("/office/devices", N_("Perangkat petugas"), (HEAD, Role.admin, TREASURER, CLERK, AUDITOR)),
             Entry("/office/deposits", N_("Setoran"), (TREASURER, HEAD, DIRECTOR, AUDITOR)),
             Entry("/office/reconciliation", N_("Rekonsiliasi"), (TREASURER, DIRECTOR, AUDITOR)),
             Entry("/office/payments/reviews", N_("Perlu diperiksa"), (TREASURER, AUDITOR)),
