@@ -79,7 +79,7 @@ class PermitRow:
         return date.fromordinal(self.valid_until.toordinal() - 1) if self.valid_until else None
 
 
-def _current(day: date) -> Any:
+def current(day: date) -> Any:
     return and_(
         col(Permit.valid_from) <= day,
         or_(col(Permit.valid_until).is_(None), col(Permit.valid_until) > day),
@@ -101,7 +101,7 @@ def places(
 ) -> list[PlaceRow]:
     """Places by (market, id), with today's holders. `state` is held, vacant or a place status; `q` a code or a name."""
     names = func.group_concat(col(Vendor.name), " · ") if _sqlite(session) else func.string_agg(col(Vendor.name), " · ")
-    held = and_(col(Permit.market_id) == col(Place.market_id), col(Permit.place_id) == col(Place.id), _current(day))
+    held = and_(col(Permit.market_id) == col(Place.market_id), col(Permit.place_id) == col(Place.id), current(day))
     query = (
         select(
             col(Place.market_id), col(Place.id), col(Place.code), col(Place.kind), col(Place.floor), col(Place.block),
@@ -116,7 +116,7 @@ def places(
         .limit(limit)
     )  # fmt: skip
     if q:
-        query = query.where(or_(_like(col(Place.code), q), _like(col(Vendor.name), q), _like(col(Permit.goods), q)))
+        query = query.where(or_(like(col(Place.code), q), like(col(Vendor.name), q), like(col(Permit.goods), q)))
     if block:
         query = query.where(col(Place.block) == block)
     if kind:
@@ -135,7 +135,7 @@ def places(
 def occupancy(session: Session, market_id: str, day: date) -> tuple[int, int]:
     """How many of a market's places somebody holds on `day`, in any session, and how many there are."""
     held = select(func.count(func.distinct(col(Permit.place_id)))).where(
-        col(Permit.market_id) == market_id, _current(day)
+        col(Permit.market_id) == market_id, current(day)
     )
     total = select(func.count()).select_from(Place).where(col(Place.market_id) == market_id)
     return session.execute(held).scalar_one(), session.execute(total).scalar_one()
@@ -172,14 +172,14 @@ def vendors(
             col(Vendor.goods), col(Personal.nik_last4), func.count(col(Permit.id)).label("places"),
         )
         .outerjoin(Personal, col(Personal.vendor_id) == col(Vendor.id))
-        .outerjoin(Permit, and_(col(Permit.vendor_id) == col(Vendor.id), _current(day)))
+        .outerjoin(Permit, and_(col(Permit.vendor_id) == col(Vendor.id), current(day)))
         .where(col(Vendor.operator_id).in_(list(operator_ids)))
         .group_by(col(Vendor.id), col(Personal.nik_last4))
         .order_by(col(Vendor.id))
         .limit(limit)
     )  # fmt: skip
     if q:
-        query = query.where(or_(_like(col(Vendor.name), q), _like(col(Vendor.number), q), _like(col(Vendor.goods), q)))
+        query = query.where(or_(like(col(Vendor.name), q), like(col(Vendor.number), q), like(col(Vendor.goods), q)))
     if after is not None:
         query = query.where(col(Vendor.id) > after)
     return [VendorRow(**row) for row in session.execute(query).mappings()]
@@ -236,7 +236,7 @@ def permits(
     if vendor_id is not None:
         query = query.where(col(Permit.vendor_id) == vendor_id)
     if on is not None:
-        query = query.where(_current(on))
+        query = query.where(current(on))
     if after:
         query = query.where(tuple_(col(Permit.market_id), col(Permit.id)) > after)
     return [PermitRow(**row) for row in session.execute(query).mappings()]
@@ -264,40 +264,6 @@ def _permits() -> Any:
 
 
 @dataclass(frozen=True)
-class Stall:
-    """A line of the public directory: only what the vendor agreed to show."""
-
-    code: str
-    kind: str
-    floor: str
-    session_code: str
-    name: str
-    goods: str
-
-
-def directory(session: Session, market_id: str, day: date, *, q: str = "") -> list[Stall]:
-    """Who sells what, where: for shoppers. No number, no date, no debt."""
-    query = (
-        select(
-            col(Place.code), col(Place.kind), col(Place.floor), col(Permit.session_code), col(Vendor.name),
-            func.coalesce(func.nullif(col(Permit.goods), ""), col(Vendor.goods)).label("goods"),
-        )
-        .join(Permit, and_(col(Permit.market_id) == col(Place.market_id), col(Permit.place_id) == col(Place.id)))
-        .join(Vendor, col(Vendor.id) == col(Permit.vendor_id))
-        .where(col(Place.market_id) == market_id, _current(day), col(Vendor.public))
-        .order_by(col(Place.floor), col(Place.block), col(Place.number), col(Permit.session_code))
-    )  # fmt: skip
-    if q:
-        query = query.where(
-            or_(
-                _like(col(Permit.goods), q), _like(col(Vendor.goods), q), _like(col(Vendor.name), q),
-                _like(col(Place.code), q),
-            )
-        )  # fmt: skip
-    return [Stall(**row) for row in session.execute(query).mappings()]
-
-
-@dataclass(frozen=True)
 class MarketRow:
     """A market with its sessions, as anyone may see it."""
 
@@ -321,7 +287,7 @@ def markets_with_sessions(session: Session) -> list[MarketRow]:
     ]
 
 
-def _like(column: Any, q: str) -> Any:
+def like(column: Any, q: str) -> Any:
     escaped = q.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")[:60]
     return func.lower(column).like(f"%{escaped.lower()}%", escape="\\")
 

@@ -1,4 +1,4 @@
-"""The office's registry: places, vendors, permits, import; and the public directory of a market."""
+"""The office's registry: places, vendors, permits, import."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from market import clock
 from market.auth.access import Anyone, Clerk, Principal, Role
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
-from market.vendors import codes, desk, lists, relocations
+from market.vendors import codes, desk, lists
 from market.vendors import service as vendors
 from market.vendors.access import READERS, Reader, Registrar, RowId, readable
 from market.vendors.exporting import export_registry, template
@@ -102,34 +102,6 @@ class ImportPage:
     report: Report | None = None
     file_name: str = ""
     errors: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DirectoryPage:
-    """What templates/vendors/directory.html shows to shoppers."""
-
-    market: Market
-    sessions: list[MarketSession]
-    stalls: list[lists.Stall]
-    moved: list[relocations.NowAt]
-    q: str
-
-
-@router.get("/markets/{market}")
-def directory(request: Request, session: SessionDep, by: Anyone, market: str, q: str = "") -> Response:
-    found = vendors.get_market(session, market)
-    stalls = lists.directory(session, found.id, clock.today(found.timezone), q=q[:60])
-    words = q[:60].strip().lower()
-    moved = [
-        m
-        for m in relocations.now_at(session, market_ids=[found.id], day=clock.today(found.timezone))
-        if words in f"{m.name} {m.goods} {m.from_place} {m.to_place}".lower()
-    ]
-    # Who sells elsewhere for now is told below, once, with the place where they are.
-    away = {(m.from_place, m.name) for m in moved if m.from_market == found.id}
-    here = [s for s in stalls if (s.code, s.name) not in away]
-    page = DirectoryPage(found, list(vendors.sessions_of(session, found.id)), here, moved, q[:60])
-    return render(request, "vendors/directory.html", page)
 
 
 @router.get("/office/places")

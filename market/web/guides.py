@@ -14,14 +14,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "guide"
-GUIDES = ("pedagang", "pembeli", "petugas", "kantor", "bendahara", "auditor", "kota")
+GUIDES = ("pedagang", "pembeli", "petugas", "kantor", "bendahara", "auditor", "kota", "admin")
 
 # Template → guide#section: its own line, else that of its folder. A page without one is no page of the application.
 TARGETS = {
     "home.html": "pembeli#melihat-harga",
     "login.html": "kantor#kode-masuk-dan-data-pribadi",
     "auth/": "kantor#kode-masuk-dan-data-pribadi",
-    "auth/users.html": "kantor#siapa-boleh-apa",
+    "auth/person.html": "admin#orang-dan-perannya",
+    "auth/users.html": "admin#orang-dan-perannya",
     "collection/": "bendahara#satu-hari",
     "collection/walk.html": "petugas#juru-pungut",
     "collection/handover.html": "petugas#juru-pungut",
@@ -64,7 +65,8 @@ TARGETS = {
     "vendors/lotteries.html": "kantor#permohonan-sampai-izin",
     "vendors/lottery.html": "kantor#permohonan-sampai-izin",
     "vendors/waiting.html": "kantor#permohonan-sampai-izin",
-    "vendors/directory.html": "pembeli#melihat-harga",
+    "vendors/city.html": "pembeli#mencari-barang-dan-pedagang",
+    "vendors/directory.html": "pembeli#mencari-barang-dan-pedagang",
     "vendors/enter.html": "pedagang#masuk-dan-meminta-tempat",
     "vendors/erase.html": "kantor#kode-masuk-dan-data-pribadi",
     "vendors/login_code.html": "kantor#kode-masuk-dan-data-pribadi",
