@@ -1,9 +1,9 @@
 """Asking the provider to send a refund: the key is committed, nothing is open during the call, a silence ends in a question.
 
 Stripe is asked for the refunds of the payment, and the same request is sent again only when ours is not among them (it has
-our key, so it is the same refund). An acquirer is asked with `qr-mpm-query`: where all of a payment was to go back and the
-bank still says paid, nothing has left, and the same request is sent again under the same number. A part does not show in
-the payment's status, so after a silence it waits for a person who has looked at the bank.
+our key, so it is the same refund). An acquirer is asked with `qr-mpm-query`: a payment that is refunded whole says so itself.
+A part does not show there, so the same request is sent again under its number, which an acquirer answers as the first time
+or refuses as done (409); one that does not promise this (its table says `"refund": "ask"`) is asked by a person.
 """
 
 from collections.abc import Callable
@@ -99,16 +99,20 @@ def _by_acquirer(order: Order) -> Said:
         client = client_of(get_settings())
         if order.asked_before:
             told = client.query(order.reference, order.payment_reference, external_id=new_external_id(clock.now()))
-            if not (order.whole and told.state is PaymentState.PAID):
-                # Only a refund of everything shows in the payment's own status; of a part a person asks the bank.
-                sent = True if told.state is PaymentState.REFUNDED and order.whole else None
-                return Said(sent, why=f"query {told.provider_status}")
+            if told.state is PaymentState.REFUNDED and order.whole:
+                return Said(True, why=f"query {told.provider_status}")
+            # Refunded whole while ours is a part: it was among the parts, or nothing is left and the bank refuses it.
+            waits = told.state is PaymentState.PAID or told.state is PaymentState.REFUNDED
+            if not waits or not (order.whole or client.repeats_refunds):
+                return Said(None, why=f"query {told.provider_status}")
         done = client.refund(
             order.reference, order.payment_reference, order.key.replace(":", "-"), order.amount, order.reason[:250],
             external_id=new_external_id(clock.now()),
         )  # fmt: skip
         return Said(True, done.refund_no)
     except (SnapRefused, SnapUnreachable, SnapNotConfigured) as no:
+        if order.asked_before and getattr(no, "done_before", False):
+            return Said(True, why=f"{type(no).__name__}: {no}")
         certain = not order.asked_before and not getattr(no, "duplicate", False)
         return Said(False if certain else None, why=f"{type(no).__name__}: {no}")
     except SnapProblem as silence:

@@ -170,6 +170,8 @@ class Bank:
                 if earlier["partner_refund"] == partner_refund:
                     if earlier["amount"] != amount:
                         raise BankRefused(404, 18, "Inconsistent Request")
+                    if self.dice.faults.refuse_repeats:
+                        raise BankRefused(409, 1, "Duplicate partnerRefundNo")
                     return {**document, "refund": earlier}
             if document["status"] not in ("00", "04"):
                 raise BankRefused(404, 0, "Invalid Transaction Status")

@@ -39,6 +39,7 @@ class Faults(BaseModel):
     lie_amount: float = Rate
     lie_qr: float = Rate
     forge: float = Rate
+    refuse_repeats: bool = False  # a refund's number again is a conflict, where others give the first answer again
     once: list[Fault] = []
 
     @property

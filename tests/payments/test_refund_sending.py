@@ -1,7 +1,9 @@
 """Refunds through the rails, over HTTP: the job asks Stripe's and the bank's stand-ins, and a silence ends in a question."""
 
+import json
 import socket
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -129,39 +131,72 @@ def test_the_bank_sends_a_part_back(qris: QrisStreet) -> None:
     assert_clean(qris.engine)
 
 
-@pytest.mark.parametrize(("amount", "ends"), [(ALL, RefundState.done), (FEE, RefundState.unclear)])
-def test_the_bank_did_it_and_never_said_so(qris: QrisStreet, amount: int, ends: RefundState) -> None:
-    """All of it shows in the payment's status; a part does not, so a person looks at the bank and says so."""
+@pytest.mark.parametrize(("amount", "refuses"), [(ALL, False), (FEE, False), (FEE, True)])
+def test_the_bank_did_it_and_never_said_so(qris: QrisStreet, amount: int, refuses: bool) -> None:
+    """All of it shows in the payment's status; a part is sent again under its number, and is the same refund or refused as done."""
     pay_by_qris(qris)
     number = approve(qris.engine, amount)
-    qris.bank.post("/acquirer/control/faults", json={"once": ["fail_after_commit"]}).raise_for_status()
+    faults = {"once": ["fail_after_commit"], "refuse_repeats": refuses}
+    qris.bank.post("/acquirer/control/faults", json=faults).raise_for_status()
     run_due(qris.engine)
-    assert stands(qris.engine, number).state == RefundState.unclear
+    assert stands(qris.engine, number).state == RefundState.unclear and at_bank(qris) == [amount]
+    assert books(qris.engine, "qris") == (ALL, amount), "unclear is neither sent nor back"
     later(qris.engine)
-    assert stands(qris.engine, number).state == ends and at_bank(qris) == [amount]
-    if ends == RefundState.unclear:
-        with session_scope(qris.engine) as session:
-            refunds.settle_by_hand(session, "KRN", number, how="sent", note="terlihat di bank", by=TREASURER)
+    assert stands(qris.engine, number).state == RefundState.done and at_bank(qris) == [amount], "settled, and sent once"
     assert books(qris.engine, "qris") == (ALL - amount, 0)
     assert_clean(qris.engine)
 
 
-def die_before_the_call(engine: Engine, rail: str) -> None:
+def test_the_last_part_without_an_answer(qris: QrisStreet) -> None:
+    """Two parts make the whole: the payment says refunded, and the second part is still settled by its own number."""
+    pay_by_qris(qris)
+    approve(qris.engine, FEE)
+    run_due(qris.engine)
+    second = approve(qris.engine, ALL - FEE)
+    qris.bank.post("/acquirer/control/faults", json={"once": ["fail_after_commit"]}).raise_for_status()
+    run_due(qris.engine)
+    later(qris.engine)
+    assert stands(qris.engine, second).state == RefundState.done and at_bank(qris) == [FEE, ALL - FEE]
+    assert books(qris.engine, "qris") == (0, 0)
+    assert_clean(qris.engine)
+
+
+def test_a_bank_that_does_not_know_our_number_is_asked_by_a_person(
+    qris: QrisStreet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"00": "paid", "04": "refunded"}
+    (tmp_path / "bank.json").write_text(json.dumps({"notify": table, "query": table, "refund": "ask"}))
+    monkeypatch.setenv("MARKET_SNAP_STATUS_FILE", str(tmp_path / "bank.json"))
+    get_settings.cache_clear()
+    pay_by_qris(qris)
+    number = approve(qris.engine, FEE)
+    qris.bank.post("/acquirer/control/faults", json={"once": ["fail_after_commit"]}).raise_for_status()
+    run_due(qris.engine)
+    later(qris.engine)
+    assert stands(qris.engine, number).state == RefundState.unclear and at_bank(qris) == [FEE]
+    with session_scope(qris.engine) as session:
+        refunds.settle_by_hand(session, "KRN", number, how="sent", note="terlihat di bank", by=TREASURER)
+    assert books(qris.engine, "qris") == (ALL - FEE, 0)
+    assert_clean(qris.engine)
+
+
+def die_before_the_call(engine: Engine, rail: str, amount: int = ALL) -> None:
     """What `_order` commits, and then nothing; whoever comes next asks, and sends once."""
-    number = approve(engine, ALL)
+    number = approve(engine, amount)
     with session_scope(engine) as session:
         assert refund_sending._order(session, "KRN", number)
     assert stands(engine, number).state == RefundState.unclear
     assert refund_sending.send(lambda: session_scope(engine), "KRN", number) == RefundState.done
     assert refund_sending.send(lambda: session_scope(engine), "KRN", number) is None
-    assert books(engine, rail) == (0, 0)
+    assert books(engine, rail) == (ALL - amount, 0)
     assert_clean(engine)
 
 
-def test_a_crash_before_the_bank_was_called(qris: QrisStreet) -> None:
+@pytest.mark.parametrize("amount", [ALL, FEE])
+def test_a_crash_before_the_bank_was_called(qris: QrisStreet, amount: int) -> None:
     pay_by_qris(qris)
-    die_before_the_call(qris.engine, "qris")
-    assert at_bank(qris) == [ALL]
+    die_before_the_call(qris.engine, "qris", amount)
+    assert at_bank(qris) == [amount]
 
 
 def test_a_crash_before_stripe_was_called(cards: CardStreet) -> None:

@@ -82,6 +82,11 @@ class SnapRefused(SnapProblem):
         """An earlier request with this external id or reference arrived: ask what became of it."""
         return self.response_code.startswith("409")
 
+    @property
+    def done_before(self) -> bool:
+        """409xx01: our number of this request was done before (409xx00 is only an external id used twice)."""
+        return self.response_code.startswith("409") and self.response_code.endswith("01")
+
     def __str__(self) -> str:
         return f"{self.response_code} {self.response_message}"
 
@@ -182,6 +187,11 @@ class SnapClient:
         self._lock = threading.Lock()
         self._token = ""
         self._token_until = 0.0
+
+    @property
+    def repeats_refunds(self) -> bool:
+        """Whether the same refund may be sent again under its number after a silence."""
+        return self._statuses.repeats_refunds
 
     def close(self) -> None:
         self._http.close()

@@ -1,7 +1,8 @@
 """What a provider's `latestTransactionStatus` means. Tables are configuration: providers deviate from the standard.
 
 Two come with the program (`MARKET_SNAP_STATUS_TABLE`); an acquirer that differs again gets a file of its own
-(`MARKET_SNAP_STATUS_FILE`): {"notify": {"00": "paid", …}, "query": {"00": "paid", …}}.
+(`MARKET_SNAP_STATUS_FILE`): {"notify": {"00": "paid", …}, "query": {"00": "paid", …}}, and where it does not know a refund
+by our number for it, "refund": "ask".
 A value that a table does not name is `NEEDS_REVIEW`: a person looks, and it is never taken for paid.
 """
 
@@ -35,6 +36,9 @@ class StatusTable:
     name: str
     notify: Mapping[str, PaymentState]
     query: Mapping[str, PaymentState]
+    # SNAP: a partnerRefundNo that was done is the same refund, or refused as done; it is never a second one. An acquirer
+    # that does not promise it is not sent the same refund again after a silence: a person asks it.
+    repeats_refunds: bool = True
 
     def of_notify(self, code: str) -> PaymentState:
         return self.notify.get(code, PaymentState.NEEDS_REVIEW)
@@ -93,11 +97,14 @@ def table_of(settings: Settings) -> StatusTable:
 def _read(path: Path, stamp: int) -> StatusTable:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        if set(said) != {"notify", "query"}:
-            raise BadStatusTable("MARKET_SNAP_STATUS_FILE needs two tables: notify and query")
+        if set(said) - {"refund"} != {"notify", "query"} or said.get("refund", "repeat") not in ("repeat", "ask"):
+            raise BadStatusTable(
+                "MARKET_SNAP_STATUS_FILE needs two tables, notify and query, and refund is repeat or ask"
+            )
         notify, query = (
             {str(code): PaymentState(state) for code, state in said[n].items()} for n in ("notify", "query")
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise BadStatusTable(f"MARKET_SNAP_STATUS_FILE: {error}") from None
-    return StatusTable(path.stem, MappingProxyType(notify), MappingProxyType(query))
+    repeats = said.get("refund", "repeat") == "repeat"
+    return StatusTable(path.stem, MappingProxyType(notify), MappingProxyType(query), repeats)
