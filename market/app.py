@@ -16,8 +16,8 @@ from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
 from market.auth import person as auth_person
 from market.collection import api as collection_api
+from market.collection import counter_pages, device_pages, reconciliation_pages, statement_pages, void_pages
 from market.collection import device_api as collection_devices
-from market.collection import device_pages, reconciliation_pages, statement_pages, void_pages
 from market.collection import office as collection_office
 from market.collection import offline_pages as collection_offline
 from market.collection import pages as collection_pages
@@ -84,7 +84,7 @@ ROUTERS = (
     payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
-    collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router,
+    collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     desk_help.router,
     monitor_api.router, monitor_pages.router,

@@ -373,7 +373,7 @@ guard(
 
 # -- collection --------------------------------------------------------------------------------------------------
 append_only("slip", "day_close", "deposit", "deposit_item", "bank_line")
-append_only("match_undone", "bank_debit", "line_class", "statement_import")
+append_only("match_undone", "bank_debit", "line_class", "statement_import", "counter_item")
 # A hand-over that was verified stands; before that only its verification may be written, and it is never deleted.
 guard(
     "handover_no_update",

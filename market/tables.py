@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from market import audit, installation
 from market.auth import models as auth
 from market.calendar import models as calendar
+from market.collection import counter_models as counter
 from market.collection import device_models as devices
 from market.collection import models as collection
 from market.collection import statement_models as statements
@@ -21,7 +22,7 @@ from market.vendors import models as vendors
 from market.web import idempotency
 
 MODULES = (
-    audit, auth, calendar, collection, devices, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
+    audit, auth, calendar, collection, counter, devices, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
     payouts, pricing, refunds, statements, vendors,
 )  # fmt: skip
 

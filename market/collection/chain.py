@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlmodel import Session, col
 
 from market.auth.models import UserAccount
+from market.collection.counter_models import CounterItem
+from market.collection.drawers import round_of
 from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, Round, Slip
 from market.collection.statement_models import PayoutMatch
+from market.payments.finding import receipts_by_transaction
 from market.payments.payout_models import Payout, PayoutLine
 from market.payments.payouts import payout_of
 
@@ -17,7 +20,7 @@ from market.payments.payouts import payout_of
 class Chain:
     """What exists of the chain so far; a link that is None has not happened yet."""
 
-    slip: Slip
+    slip: Slip | None
     walk: Round
     collector: str
     handover: Handover | None
@@ -27,11 +30,18 @@ class Chain:
     line: BankLine | None
 
 
-def chain_of(session: Session, market_id: str, receipt_number: str) -> Chain | None:
-    """The chain of a receipt that a collector's slip stands behind; None where the money came by another way."""
+def chain_of(session: Session, market_id: str, receipt_number: str, *, transaction_id: int = 0) -> Chain | None:
+    """The chain of cash: by the collector's slip of the receipt, or the counter's movement; None for other money.
+
+    A counter's payment has no chain before its drawer is handed over.
+    """
+    slip = session.execute(
+        select(Slip).where(col(Slip.market_id) == market_id, col(Slip.receipt_number) == receipt_number)
+    ).scalar_one_or_none()
+    known = None if slip else round_of(session, market_id, transaction_id)
+    round_id = slip.round_id if slip else known.id if known else None
     row = session.execute(
-        select(Slip, Round, Handover, Deposit, BankLine)
-        .join(Round, (col(Round.market_id) == col(Slip.market_id)) & (col(Round.id) == col(Slip.round_id)))
+        select(Round, Handover, Deposit, BankLine)
         .outerjoin(
             Handover, (col(Handover.market_id) == col(Round.market_id)) & (col(Handover.round_id) == col(Round.id))
         )
@@ -49,11 +59,11 @@ def chain_of(session: Session, market_id: str, receipt_number: str) -> Chain | N
             (col(BankMatch.market_id) == col(Deposit.market_id)) & (col(BankMatch.deposit_id) == col(Deposit.id)),
         )
         .outerjoin(BankLine, col(BankLine.id) == col(BankMatch.bank_line_id))
-        .where(col(Slip.market_id) == market_id, col(Slip.receipt_number) == receipt_number)
+        .where(col(Round.market_id) == market_id, col(Round.id) == round_id)
     ).first()
     if row is None:
         return None
-    slip, walk, handover, made, line = row
+    walk, handover, made, line = row
     ids = {walk.collector_id, handover.verified_by if handover else None, made.deposited_by if made else None}
     names = _names(session, ids)
     return Chain(
@@ -103,16 +113,18 @@ def deposit_chain(session: Session, market_id: str, deposit_id: int) -> DepositC
     if row is None:
         return None
     made, line = row
+    taken = union_all(
+        select(col(Slip.market_id).label("market_id"), col(Slip.round_id).label("round_id"), col(Slip.amount).label("amount")),
+        select(col(CounterItem.market_id), col(CounterItem.round_id), col(CounterItem.amount)),
+    ).subquery()  # fmt: skip
     parts = session.execute(
-        select(Handover, func.count(col(Slip.number)), func.coalesce(func.sum(col(Slip.amount)), 0))
+        select(Handover, func.count(taken.c.amount), func.coalesce(func.sum(taken.c.amount), 0))
         .join(
             DepositItem,
             (col(DepositItem.market_id) == col(Handover.market_id))
             & (col(DepositItem.handover_id) == col(Handover.id)),
         )
-        .outerjoin(
-            Slip, (col(Slip.market_id) == col(Handover.market_id)) & (col(Slip.round_id) == col(Handover.round_id))
-        )
+        .outerjoin(taken, (taken.c.market_id == col(Handover.market_id)) & (taken.c.round_id == col(Handover.round_id)))
         .where(col(DepositItem.market_id) == market_id, col(DepositItem.deposit_id) == deposit_id)
         .group_by(*Handover.__table__.primary_key.columns)  # type: ignore[attr-defined]
         .order_by(col(Handover.id))
@@ -127,22 +139,25 @@ def deposit_chain(session: Session, market_id: str, deposit_id: int) -> DepositC
 
 
 def receipts_of_deposit(session: Session, market_id: str, deposit_id: int, *, limit: int) -> list[tuple[str, int]]:
-    """Receipt numbers and amounts of the slips behind a deposit, in the order they were issued."""
+    """Receipt numbers and amounts behind a deposit: slips in the order they were issued, then the counter's payments."""
+    brought = select(col(Handover.round_id)).join(
+        DepositItem,
+        (col(DepositItem.market_id) == col(Handover.market_id)) & (col(DepositItem.handover_id) == col(Handover.id)),
+    ).where(col(DepositItem.market_id) == market_id, col(DepositItem.deposit_id) == deposit_id)  # fmt: skip
     rows = session.execute(
         select(col(Slip.receipt_number), col(Slip.amount))
-        .join(
-            Handover, (col(Handover.market_id) == col(Slip.market_id)) & (col(Handover.round_id) == col(Slip.round_id))
-        )
-        .join(
-            DepositItem,
-            (col(DepositItem.market_id) == col(Handover.market_id))
-            & (col(DepositItem.handover_id) == col(Handover.id)),
-        )
-        .where(col(DepositItem.market_id) == market_id, col(DepositItem.deposit_id) == deposit_id)
+        .where(col(Slip.market_id) == market_id, col(Slip.round_id).in_(brought))
         .order_by(col(Slip.issued_at), col(Slip.number))
         .limit(limit)
     ).all()
-    return [(number, amount) for number, amount in rows]
+    found = [(number, amount) for number, amount in rows]
+    moved = session.execute(
+        select(col(CounterItem.transaction_id))
+        .where(col(CounterItem.market_id) == market_id, col(CounterItem.round_id).in_(brought))
+        .order_by(col(CounterItem.transaction_id))
+        .limit(limit - len(found))
+    ).scalars()
+    return found + receipts_by_transaction(session, market_id, list(moved))
 
 
 def line_chain(session: Session, line_id: int) -> tuple[BankLine, BankMatch | None] | None:

@@ -8,6 +8,8 @@ from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.access import Principal, Role
+from market.collection import drawers
+from market.collection.drawers import Drawer
 from market.collection.models import DayClose, Handover, HandoverState, Round
 from market.dues import service as dues
 from market.dues.service import DayFigures
@@ -46,10 +48,16 @@ class Readiness:
     handed_over: int
     variance: int
     closed: DayClose | None
+    drawers: list[Drawer]
+
+    @property
+    def at_counter(self) -> int:
+        """Rupiah in the counter's drawers that nobody was handed."""
+        return sum(d.amount for d in self.drawers)
 
     @property
     def can_close(self) -> bool:
-        return self.closed is None and not self.open_rounds and not self.waiting_handovers
+        return self.closed is None and not self.open_rounds and not self.waiting_handovers and self.at_counter <= 0
 
 
 def readiness(session: Session, market_id: str, session_code: str, day: date) -> Readiness:
@@ -75,11 +83,14 @@ def readiness(session: Session, market_id: str, session_code: str, day: date) ->
         )
     ).one()
     closed = session.get(DayClose, (market_id, session_code, day))
-    return Readiness(figures, rounds - handed, waiting, int(received), int(received) - int(expected), closed)
+    open_drawers = [] if closed else drawers.drawers(session, [market_id], until=day)
+    return Readiness(
+        figures, rounds - handed, waiting, int(received), int(received) - int(expected), closed, open_drawers
+    )
 
 
 def close(session: Session, market_id: str, session_code: str, day: date, *, by: Principal) -> DayClose:
-    """Close. Raises AlreadyClosed, RoundStillOpen, HandoverStillOpen, DayNotBegun, CollectorMayNotClose."""
+    """Close. Raises AlreadyClosed, RoundStillOpen, HandoverStillOpen, CounterStillOpen, DayNotBegun, CollectorMayNotClose."""
     by.require(Role.market_head, Role.treasurer, market_id=market_id)
     if day > vendors.business_day(session, market_id, session_code):
         raise DayNotBegun
@@ -90,6 +101,7 @@ def close(session: Session, market_id: str, session_code: str, day: date, *, by:
         raise RoundStillOpen(n=state.open_rounds)
     if state.waiting_handovers:
         raise HandoverStillOpen(n=state.waiting_handovers)
+    drawers.refuse_open_drawers(session, market_id, day)
     own = select(col(Round.id)).where(
         col(Round.market_id) == market_id,
         col(Round.session_code) == session_code,

@@ -12,7 +12,8 @@ from sqlmodel import Session, col
 from market import audit, clock
 from market.auth.access import Principal, Role
 from market.collection import voids
-from market.collection.models import Handover, HandoverState, Round, Slip
+from market.collection.counter_models import CounterItem
+from market.collection.models import Handover, HandoverState, Round, RoundKind, Slip
 from market.errors import Conflict, Forbidden, Invalid, NotFound
 from market.ledger import service as ledger
 from market.ledger.service import Line
@@ -59,11 +60,15 @@ def in_hand(session: Session, market_id: str, collector_id: int) -> int:
 
 
 def takings(session: Session, market_id: str, round_id: int) -> int:
-    """Cash taken in a round, in rupiah: the sum of its slips that were not taken back."""
+    """Cash of a round, in rupiah: its slips that were not taken back, or what moved the counter's drawer."""
     total = select(func.coalesce(func.sum(col(Slip.amount)), 0)).where(
         col(Slip.market_id) == market_id, col(Slip.round_id) == round_id
     )
-    return int(session.execute(total).scalar_one()) - voids.voided(session, market_id, round_id)
+    drawer = select(func.coalesce(func.sum(col(CounterItem.amount)), 0)).where(
+        col(CounterItem.market_id) == market_id, col(CounterItem.round_id) == round_id
+    )
+    moved = int(session.execute(total).scalar_one()) + int(session.execute(drawer).scalar_one())
+    return moved - voids.voided(session, market_id, round_id)
 
 
 def count_notes(notes: Mapping[int, int]) -> int:
@@ -71,6 +76,14 @@ def count_notes(notes: Mapping[int, int]) -> int:
     if any(value not in NOTES or pieces < 0 or pieces > 100_000 for value, pieces in notes.items()):
         raise NotesUnreadable
     return sum(value * pieces for value, pieces in notes.items())
+
+
+def notes_of(values: Mapping[str, str]) -> dict[int, int]:
+    """The pieces typed in a form's fields `note_<rupiah>`; empty where none is. Raises NotesUnreadable."""
+    typed = {value: values.get(f"note_{value}", "").strip() for value in NOTES}
+    if any(text and not (text.isascii() and text.isdigit() and len(text) <= 15) for text in typed.values()):
+        raise NotesUnreadable
+    return {value: int(text) for value, text in typed.items() if text}
 
 
 def hand_over(
@@ -128,7 +141,7 @@ def verify(
         raise HandoverUnknown
     if handover.verified_by is not None:
         raise AlreadyVerified
-    if by.user_id in (handover.collector_id, handover.counted_by):
+    if by.signed_in and by.user_id in (handover.collector_id, handover.counted_by):
         raise OwnHandover
     difference = received - handover.expected
     if difference and not reason.strip():
@@ -140,9 +153,11 @@ def verify(
     handover.verified_at = clock.now()
     session.flush()
     if handover.expected or received:
+        walk = session.get_one(Round, (market_id, handover.round_id))
+        place = "desk" if walk.kind == RoundKind.counter else "collector"
         lines = [
             Line("cash:market", received),
-            Line(f"cash:collector:{handover.collector_id}", -handover.expected),
+            Line(f"cash:{place}:{handover.collector_id}", -handover.expected),
             Line(f"variance:{handover.collector_id}", -difference),
         ]
         ledger.post(

@@ -19,6 +19,13 @@ class VisitOutcome(StrEnum):
     absent = "absent"
 
 
+class RoundKind(StrEnum):
+    """`walk`: a collector's. `counter`: a drawer of the office counter, made when it is handed over."""
+
+    walk = "walk"
+    counter = "counter"
+
+
 class HandoverState(StrEnum):
     """A hand-over waits for its second person, then stands."""
 
@@ -50,6 +57,7 @@ class Round(SQLModel, table=True):
             "market_id", "session_code", "business_day", "collector_id", "turn", name="uq_round_collector_day"
         ),
         CheckConstraint("turn >= 1", name="turn"),
+        CheckConstraint("kind IN ('walk', 'counter')", name="kind"),
     )
 
     market_id: str = Field(primary_key=True, max_length=8)
@@ -59,6 +67,9 @@ class Round(SQLModel, table=True):
     collector_id: int = Field(sa_type=BigKey)
     turn: int = 1
     opened_at: datetime = Field(sa_type=UTCDateTime)
+    kind: RoundKind = Field(
+        default=RoundKind.walk, sa_type=String(8), sa_column_kwargs={"server_default": RoundKind.walk.value}
+    )
 
 
 class Visit(SQLModel, table=True):

@@ -16,7 +16,7 @@ from market.collection import classing
 from market.collection import service as collection
 from market.collection.banking import Undeposited
 from market.collection.closing import Readiness
-from market.collection.models import BankLine, BankMatch, Deposit, Handover
+from market.collection.models import BankLine, BankMatch, Deposit, Handover, Round, RoundKind
 from market.collection.statement_lists import own_lines, sees_whole
 from market.collection.statement_models import PayoutMatch
 from market.database import SessionDep
@@ -63,6 +63,7 @@ class HandoverRow:
 
     handover: Handover
     collector: str
+    counter: bool
 
 
 @dataclass(frozen=True)
@@ -274,8 +275,9 @@ def closing_page(
     today = vendors.business_day(session, chosen.id, opening.code)
     wanted = min(day or today, today)
     rows = session.execute(
-        select(Handover, col(UserAccount.name))
+        select(Handover, col(UserAccount.name), col(Round.kind))
         .join(UserAccount, col(UserAccount.id) == col(Handover.collector_id))
+        .join(Round, (col(Round.market_id) == col(Handover.market_id)) & (col(Round.id) == col(Handover.round_id)))
         .where(
             col(Handover.market_id) == chosen.id,
             col(Handover.session_code) == opening.code,
@@ -291,7 +293,7 @@ def closing_page(
         day=wanted,
         today=today,
         state=collection.readiness(session, chosen.id, opening.code, wanted),
-        handovers=[HandoverRow(handover, name) for handover, name in rows],
+        handovers=[HandoverRow(handover, name, kind == RoundKind.counter) for handover, name, kind in rows],
         may_count=by.has(Role.market_head, market_id=chosen.id),
         may_close=by.has(Role.market_head, Role.treasurer, market_id=chosen.id),
         values=values or {},

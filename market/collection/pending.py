@@ -7,7 +7,9 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from market import clock
 from market.auth.models import UserAccount
+from market.collection.drawers import drawers
 from market.collection.models import BankMatch, Deposit, DepositItem, Handover, HandoverState, Round, Slip
 
 
@@ -15,7 +17,7 @@ from market.collection.models import BankMatch, Deposit, DepositItem, Handover, 
 class Waiting:
     """Cash or an act that waits: what, where, whose, since when, how much."""
 
-    kind: str  # open_round · to_verify · to_deposit · short · unmatched
+    kind: str  # open_round · at_counter · to_verify · to_deposit · short · unmatched
     market_id: str
     session_code: str
     business_day: date
@@ -53,6 +55,9 @@ def pending(session: Session, market_ids: Collection[str]) -> list[Waiting]:
                 found.append(Waiting("short", *where, received - handover.expected, verified))
             if received:
                 found.append(Waiting("to_deposit", *where, received, verified))
+    found += [
+        Waiting("at_counter", d.market_id, "", d.since, d.name, d.amount, clock.now()) for d in drawers(session, ids)
+    ]
     return found + _unmatched(session, ids)
 
 
@@ -88,7 +93,7 @@ def collectors(session: Session, market_id: str, day: date) -> list[CollectorRow
             col(UserAccount.name),
             col(Round.session_code),
             func.count(col(Slip.number)),
-            func.coalesce(func.sum(col(Slip.amount)), 0),
+            func.coalesce(func.sum(col(Slip.amount)), func.min(col(Handover.expected)), 0),
             col(Handover.state),
             col(DepositItem.deposit_id),
         )

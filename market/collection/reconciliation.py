@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlmodel import Session, col
 
 from market import audit, clock
@@ -13,7 +13,21 @@ from market.auth.models import UserAccount
 from market.calendar import service as calendar
 from market.collection import banking, classing
 from market.collection.banking import MATCH_WINDOW_DAYS, AlreadyMatched, CollectorMayNotDeposit, DoesNotMatch
-from market.collection.models import BankLine, BankMatch, Deposit, DepositItem, Handover, HandoverState, Round, Slip
+from market.collection.counter_models import CounterItem
+from market.collection.drawers import drawers
+from market.collection.models import (
+    BankLine,
+    BankMatch,
+    Deposit,
+    DepositItem,
+    Handover,
+    HandoverState,
+    Round,
+    Slip,
+    VoidKind,
+    VoidRequest,
+    VoidState,
+)  # fmt: skip
 from market.collection.statement_models import LineKind, PayoutMatch
 from market.collection.unmatching import apart
 from market.errors import NotFound
@@ -203,7 +217,7 @@ def _sure(desk: Desk, *, by_reference: bool) -> list[tuple[str, str, int, int]]:
 class Gap:
     """One difference between receipts, hand-overs and the bank, with its age in days and who owes the next step.
 
-    `kind`: not_handed · not_verified · short · not_deposited · late_deposit · not_in_bank · debit · returned. The last two are
+    `kind`: not_handed · at_counter · not_verified · short · not_deposited · late_deposit · not_in_bank · debit · returned. The last two are
     the operator's account: no market, session or collector.
     """
 
@@ -231,16 +245,28 @@ class ThreeWay:
 
 
 def three_way(session: Session, markets: Collection[Market], first: date, last: date) -> ThreeWay:
-    """Vendors' receipts ↔ collectors' hand-overs ↔ bank credits of the rounds in [first, last], one query."""
+    """Vendors' receipts ↔ hand-overs of collectors and counters ↔ bank credits of the rounds in [first, last].
+
+    A drawer that was not handed over stands with its oldest movement's day.
+    """
     zones = {m.id: m.timezone for m in markets}
-    slips = (
+    # A slip that was taken back before its hand-over was never in the bag.
+    taken_back = select(col(VoidRequest.receipt_number)).where(
+        col(VoidRequest.market_id) == col(Slip.market_id), col(VoidRequest.receipt_number) == col(Slip.receipt_number),
+        col(VoidRequest.state) == VoidState.approved, col(VoidRequest.kind) == VoidKind.void,
+    )  # fmt: skip
+    taken = union_all(
         select(
             col(Slip.market_id).label("market_id"), col(Slip.round_id).label("round_id"),
-            func.sum(col(Slip.amount)).label("amount"),
-        )
-        .group_by(col(Slip.market_id), col(Slip.round_id))
+            col(Slip.amount).label("amount"),
+        ).where(~taken_back.exists()),
+        select(col(CounterItem.market_id), col(CounterItem.round_id), col(CounterItem.amount)),
+    ).subquery()  # fmt: skip
+    slips = (
+        select(taken.c.market_id, taken.c.round_id, func.sum(taken.c.amount).label("amount"))
+        .group_by(taken.c.market_id, taken.c.round_id)
         .subquery()
-    )  # fmt: skip
+    )
     rows = session.execute(
         select(Round, slips.c.amount, Handover, Deposit, col(BankMatch.bank_line_id), col(UserAccount.name))
         .join(UserAccount, col(UserAccount.id) == col(Round.collector_id))
@@ -284,6 +310,11 @@ def three_way(session: Session, markets: Collection[Market], first: date, last: 
                 Gap(kind, walk.market_id, walk.session_code, walk.business_day, name, gap, owner, age,
                     made.id if made else None)
             )  # fmt: skip
+    for drawer in drawers(session, list(zones), until=last):
+        if drawer.since >= first:
+            receipts += drawer.amount
+        age = max(0, (clock.today(zones[drawer.market_id]) - drawer.since).days)
+        gaps.append(Gap("at_counter", drawer.market_id, "", drawer.since, drawer.name, drawer.amount, "clerk", age))
     oldest_first = sorted(gaps, key=lambda g: (-g.age, g.market_id, g.kind))
     return ThreeWay(receipts, handed, counted, deposited, in_bank, oldest_first)
 

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from market import audit, clock
 from market.auth.access import Principal, Role
 from market.collection import handovers
-from market.collection.models import DayClose, Handover, Round, Slip, Visit, VisitOutcome
+from market.collection.models import DayClose, Handover, Round, RoundKind, Slip, Visit, VisitOutcome
 from market.dues import service as dues
 from market.dues.service import PermitFigures
 from market.errors import Conflict, Invalid
@@ -137,7 +137,8 @@ def _newest_turn(
             col(Round.business_day) == day,
             col(Round.collector_id) == by.user_id,
         )
-        .order_by(col(Round.turn).desc())
+        # The open one first: a counter's hand-over of the same person may be newer than the walk that goes on.
+        .order_by(col(Handover.id).is_not(None), col(Round.turn).desc())
         .limit(1)
     ).first()
     return (row[0], row[1] is None) if row else None
@@ -152,6 +153,7 @@ def current_round(session: Session, market_id: str, session_code: str, day: date
             col(Round.session_code) == session_code,
             col(Round.business_day) == day,
             col(Round.collector_id) == by.user_id,
+            col(Round.kind) == RoundKind.walk,
         )
         .order_by(col(Round.turn).desc())
         .limit(1)

@@ -12,11 +12,20 @@ from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth.access import Principal, Role
+from market.collection.drawers import round_of
 from market.collection.models import DayClose, Handover, Round, Slip, VoidKind, VoidRequest, VoidState
 from market.errors import Conflict, Forbidden, Invalid, MarketError, NotFound
 from market.ledger import service as ledger
 from market.payments import service as payments
-from market.payments.receipts import CancelledAlready, ReceiptUnknown, ReceiptView, cancel, parse_number, people_of
+from market.payments.receipts import (
+    CancelledAlready,
+    ReceiptUnknown,
+    ReceiptView,
+    cancel,
+    parse_number,
+    people_of,
+    transaction_of,
+)
 from market.vendors import service as vendors
 from market.words import N_, say
 
@@ -78,6 +87,8 @@ def standing(session: Session, number: str, market_ids: Sequence[str], *, lock: 
         .where(col(Slip.market_id) == view.market_id, col(Slip.receipt_number) == view.number)
     )
     walk = session.execute(query.with_for_update(of=Round) if lock else query).scalar_one_or_none()
+    if walk is None:
+        walk = round_of(session, view.market_id, transaction_of(session, view), lock=lock)
     handed = (
         walk is not None
         and session.execute(

@@ -35,7 +35,8 @@ _RECEIPTS = f"""
     LEFT JOIN ledger_seal q ON q.book = t.book AND q.transaction_id = t.id
     LEFT JOIN slip s ON s.market_id = r.market_id
         AND s.receipt_number = r.market_id || '-' || CAST(r.year AS text) || '-' || {{padded}}
-    LEFT JOIN round w ON w.market_id = s.market_id AND w.id = s.round_id
+    LEFT JOIN counter_item ci ON ci.market_id = p.market_id AND ci.transaction_id = p.transaction_id
+    LEFT JOIN round w ON w.market_id = p.market_id AND w.id = coalesce(s.round_id, ci.round_id)
     LEFT JOIN handover h ON h.market_id = w.market_id AND h.round_id = w.id
     LEFT JOIN deposit_item i ON i.market_id = h.market_id AND i.handover_id = h.id
     LEFT JOIN deposit d ON d.market_id = i.market_id AND d.id = i.deposit_id

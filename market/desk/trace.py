@@ -79,7 +79,7 @@ def trace_page(session: Session, by: Principal, number: str) -> TracePage:
     if view is None:
         raise ReceiptUnknown(number=number[:24])
     proof = evidence(session, view.market_id, view.payment_id)
-    chain = chain_of(session, view.market_id, view.number)
+    chain = chain_of(session, view.market_id, view.number, transaction_id=proof.payment.transaction_id)
     links = [*_debt(session, view), *_payment(session, view, proof, chain)]
     stations: list[Station] = []
     if view.cancelled_at is not None:
@@ -102,7 +102,8 @@ def trace_page(session: Session, by: Principal, number: str) -> TracePage:
 
 def vendors_part(session: Session, view: ReceiptView, proof: Evidence) -> list[Link]:
     """What the payer may see of the chain: their debt, the decision behind it, their payment. No way into the office."""
-    links = [*_debt(session, view), *_payment(session, view, proof, chain_of(session, view.market_id, view.number))]
+    chain = chain_of(session, view.market_id, view.number, transaction_id=proof.payment.transaction_id)
+    links = [*_debt(session, view), *_payment(session, view, proof, chain)]
     return [replace(link, href="", verb="") for link in links]
 
 
@@ -146,7 +147,7 @@ def _payment(session: Session, view: ReceiptView, proof: Evidence, chain: Chain 
     p = proof.payment
     method = {"QRIS": "QRIS", "STRIPE": gettext("Kartu"), "TUNAI": gettext("Tunai"), "TITIPAN": gettext("Titipan")}
     who = chain.collector if chain else _name(session, p.taken_by)
-    told = slip_name(chain.slip.device, chain.slip.number) if chain else p.provider_reference
+    told = slip_name(chain.slip.device, chain.slip.number) if chain and chain.slip else p.provider_reference
     title = gettext("Pembayaran %(method)s, %(reference)s") % {
         "method": method.get(view.method, view.method), "reference": told,
     }  # fmt: skip
@@ -180,7 +181,8 @@ def _cash(view: ReceiptView, chain: Chain | None) -> tuple[list[Link], list[Stat
     handover = chain.handover if chain else None
     verified = handover is not None and handover.verified_at is not None
     made, line = (chain.deposit, chain.line) if chain else (None, None)
-    closing = f"/office/closing?market={view.market_id}&session={view.session_code}&day={view.business_day}"
+    code, day = (walk.session_code, walk.business_day) if walk else (view.session_code, view.business_day)
+    closing = f"/office/closing?market={view.market_id}&session={code}&day={day}"
     deposits = f"/office/deposits?market={view.market_id}"
     age = (clock.today(view.timezone) - view.business_day).days
     days = ngettext("%(n)s hari", "%(n)s hari", age) % {"n": age} if age else gettext("hari ini")

@@ -65,7 +65,8 @@ def _cash(w: Waiting, by: Principal, today: date) -> Task | None:
         return Task("needs", fact, told, closing, gettext("Buka penyerahan"), age_days=age)
     if w.kind == "at_counter" and age > 0 and by.has(Role.clerk, Role.market_head, market_id=w.market_id):
         fact = gettext("Kas loket %(amount)s belum diserahkan") % {"amount": rp(w.amount)}
-        href = f"/office/counter?market={w.market_id}"
+        own = by.has(Role.clerk, market_id=w.market_id)
+        href = f"/office/counter?market={w.market_id}" if own else f"/office/closing?market={w.market_id}"
         return Task("needs", fact, told, href, gettext("Serahkan kas"), age_days=age)
     if w.kind == "to_verify" and heads:
         fact = gettext("%(amount)s menunggu Anda hitung") % {"amount": rp(w.amount)}

@@ -147,6 +147,17 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+def receipts_by_transaction(session: Session, market_id: str, transactions: Collection[int]) -> list[tuple[str, int]]:
+    """Receipt numbers and amounts of the payments these ledger transactions wrote, by number."""
+    rows = session.execute(
+        select(Receipt, col(Payment.amount))
+        .join(Payment, (col(Payment.market_id) == col(Receipt.market_id)) & (col(Payment.id) == col(Receipt.payment_id)))
+        .where(col(Payment.market_id) == market_id, col(Payment.transaction_id).in_(set(transactions)))
+        .order_by(col(Receipt.year), col(Receipt.n))
+    ).all()  # fmt: skip
+    return [(receipt.number, amount) for receipt, amount in rows]
+
+
 def receipts_of(session: Session, market_id: str, payment_ids: Collection[int]) -> dict[int, str]:
     """Receipt numbers of payments."""
     rows = session.execute(

@@ -121,6 +121,11 @@ def people_of(session: Session, view: ReceiptView) -> tuple[int, int | None]:
     return payment.vendor_id, payment.taken_by
 
 
+def transaction_of(session: Session, view: ReceiptView) -> int:
+    """The ledger transaction of a receipt's payment."""
+    return session.get_one(Payment, (view.market_id, view.payment_id)).transaction_id
+
+
 def receipt_of_payment(session: Session, market_id: str, payment_id: int) -> ReceiptView | None:
     """The receipt of a payment."""
     row = session.execute(
