@@ -43,7 +43,7 @@ KEPT_BYTES = 128 * 2**20
 _PATHS = re.compile(
     r"/prices(/[A-Za-z0-9-]+){0,2}|/board/[A-Za-z0-9-]+|/commodities/[a-z0-9-]+|/data|/api/v1/prices/latest"
 )
-_QUERIES = re.compile(rb"|days=(30|90|365|all)|market=[A-Za-z0-9-]{1,16}")
+_QUERIES = re.compile(rb"|days=(7|30|90|365|all)|against=(week|month|year)|market=[A-Za-z0-9-]{1,16}")
 _BOARD = re.compile(r"/prices/[A-Za-z0-9-]+")
 Headers = list[tuple[bytes, bytes]]
 
@@ -204,7 +204,8 @@ class HotPages:
         whole["state"]["versions"] = versions  # a replica that lacks one of them may not draw this page
         whole["headers"] = [h for h in whole["headers"] if not h[0].startswith(b"if-")]
         try:
-            await (self._boards if _BOARD.fullmatch(scope["path"]) else self.app)(whole, receive, collect)
+            straight = _BOARD.fullmatch(scope["path"]) and not scope["query_string"]
+            await (self._boards if straight else self.app)(whole, receive, collect)
         except MarketError:  # no such market: the framework says so in its own way
             await self.app(whole, receive, collect)
         body = b"".join(pieces)

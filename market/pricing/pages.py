@@ -12,6 +12,7 @@ from market import clock
 from market.auth.access import Anyone
 from market.pricing import catalogue, daystatus, freshness, views, wording
 from market.pricing import service as pricing
+from market.pricing.against import Since, against
 from market.pricing.alert_pages import router as alert_router
 from market.pricing.basket import SOURCES, Source
 from market.pricing.caching import PublicDep, page, reader
@@ -80,16 +81,22 @@ def prices(request: Request, session: PublicDep, by: Anyone, q: Words = "") -> R
 
 
 @router.get("/prices/{market}")
-def board(request: Request, by: Anyone, market: str, day: Day = None, q: Words = "") -> Response:
-    """A market's board of today, or of `?date=`."""
-    return show_board(request, market, day, q)
+def board(
+    request: Request, by: Anyone, market: str, day: Day = None, q: Words = "", against: Since | None = None
+) -> Response:
+    """A market's board of today, or of `?date=`; changes since the last published day, or `against` an earlier one."""
+    return show_board(request, market, day, q, against)
 
 
-def show_board(request: Request, market: str, day: date | None = None, q: str = "") -> Response:
+def show_board(
+    request: Request, market: str, day: date | None = None, q: str = "", since: Since | None = None
+) -> Response:
     """The board itself; also called by hot.HotPages when it has none."""
     with reader(request) as session:
         found = pricing.board(session, market, day)
-    context = views.board_page(found, q)
+        if since:
+            found = against(session, found, since)
+    context = views.board_page(found, q, since)
     return page(
         request, "pricing/board.html", context, area=found.market.id, changed_at=found.changed_at, cacheable=not q
     )

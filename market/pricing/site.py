@@ -32,7 +32,8 @@ _PUBLIC = re.compile(
 )
 # Only these questions are worth a file each; every other address with a question goes to the live site.
 _ASKED = {
-    "days": {"30", "365", "all"},
+    "days": {"7", "30", "365", "all"},
+    "against": {"week", "month", "year"},
     "market": None,
     "commodity": None,
     "format": {"csv", "xlsx", "wfp", "pihps"},

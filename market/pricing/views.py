@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
@@ -21,7 +21,7 @@ from market.settings import get_settings
 from market.web import words
 from market.web.i18n import gettext, language
 
-Span = Literal["30", "90", "365", "all"]
+Span = Literal["7", "30", "90", "365", "all"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,20 @@ class BoardPage:
     found: int
     known: int
     share: str
+    since: str = ""  # "" the last published day, or week, month, year
+
+    def address(self, since: str = "") -> str:
+        """This board with its changes counted from elsewhere."""
+        asked = {"date": "" if self.board.is_today else str(self.board.day), "q": self.query, "against": since}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"/prices/{self.board.market.id}" + (f"?{query}" if query else "")
 
     def rows(self, section: Section) -> Markup:
         """A section's lines as the items of its list."""
         return lines.rows(section.lines, f"/prices/{self.board.market.id}/")
 
 
-def board_page(board: Board, query: str = "") -> BoardPage:
+def board_page(board: Board, query: str = "", since: str | None = None) -> BoardPage:
     """A market's board; `query` keeps the lines whose names hold every word of it."""
     known = [row for row in board.rows if row.is_known]
     wanted = [row for row in known if _matches(row, query)] if query else known
@@ -73,6 +80,7 @@ def board_page(board: Board, query: str = "") -> BoardPage:
         found=len(wanted),
         known=len(known),
         share=_share(board, known),
+        since=since or "",
     )
 
 
@@ -217,7 +225,7 @@ class HistoryPage:
     companions: list[tuple[str, str, bool]]
 
 
-SPANS: dict[Span, int] = {"30": 30, "90": 90, "365": 365}
+SPANS: dict[Span, int] = {"7": 7, "30": 30, "90": 90, "365": 365}
 SHOWN_DAYS = 14
 
 
