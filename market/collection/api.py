@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from market.auth.access import Collector, Officer, Principal, Role, allow
+from market.collection import devices
 from market.collection import service as collection
 from market.collection.models import Deposit, Handover
 from market.collection.rounds import SlipIn, SlipOutcome
@@ -107,6 +108,7 @@ class DepositOut(BaseModel):
 def sync_slips(session: SessionDep, by: Collector, batch: SlipBatch) -> SlipAnswers:
     """Bring in a device's slips: 200 with one answer each, whatever became of them."""
     market = vendors.get_market(session, batch.market)
+    devices.refuse_unsigned(session, batch.device)
     walk = collection.open_round(session, market.id, batch.session, by=by)
     slips = [SlipIn(batch.device, s.number, s.permit_id, s.amount, s.scope, s.issued_at) for s in batch.slips]
     outcomes = collection.collect_many(session, market.id, walk.id, slips, by=by)

@@ -51,6 +51,10 @@ class WhyRevoked(Invalid):
     message = N_("Tulis alasan pencabutan.")
 
 
+class MustBeSigned(Conflict):
+    message = N_("Perangkat {device} menandatangani slipnya. Kirim lewat /api/v1/slips/sync.")
+
+
 @dataclass(frozen=True)
 class DeviceRow:
     """A device with its collector's name."""
@@ -166,6 +170,12 @@ def own_device(session: Session, market_id: str, collector_id: int, code: str = 
         query.order_by(col(Device.revoked_at).is_not(None), col(Device.enrolled_at).desc()).limit(1)
     ).scalar_one_or_none()
     return found
+
+
+def refuse_unsigned(session: Session, code: str) -> None:
+    """An enrolled device's numbers belong to its key. Raises MustBeSigned."""
+    if session.get(Device, code) is not None:
+        raise MustBeSigned(device=code)
 
 
 def cash_out(session: Session, device: Device) -> int:

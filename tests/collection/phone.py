@@ -49,3 +49,7 @@ class Phone:
     def parcel(self, slips: list[dict[str, str]], **more: Any) -> dict[str, Any]:
         """What is posted to /api/v1/slips/sync."""
         return {"device": self.code, "sent_at": self.now.isoformat(), "slips": slips, **more}
+
+    def proof(self, slip: dict[str, str]) -> str:
+        """What the QR on a vendor's slip holds behind `#p=`."""
+        return f"{b64(slip['body'].encode())}.{slip['signature']}"
