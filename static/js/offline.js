@@ -197,7 +197,7 @@ async function pay(scope, amount) {
 async function lost(error) {
   if (error instanceof Full) full = true;
   await render();
-  screens.why($("[data-stop]"), say("not-saved"));
+  screens.why($("[data-stop]"), full ? "" : say("not-saved"));
 }
 
 function payOther(form) {
