@@ -38,10 +38,10 @@ def keep_lateness(session: Session, payload: Payload) -> None:
     letters.clear_warnings(session)
 
 
-@handler("payments.standing", every=timedelta(minutes=15))
-def pay_from_titipan(session: Session, payload: Payload) -> None:
+@caller("payments.standing", every=timedelta(minutes=15))
+def pay_from_titipan(open_session: Opener, payload: Payload) -> None:
     """Vendors who said so pay what is due from their prepaid balance, each once a business day."""
-    standing.pay_everywhere(session)
+    standing.pay_everywhere(open_session)
 
 
 @handler("vendors.life", every=timedelta(minutes=30))

@@ -15,7 +15,7 @@ from market.errors import Conflict, NotFound
 from market.ledger import service as ledger
 from market.ledger.identity import new_id
 from market.ledger.service import Line
-from market.payments.models import MovementKind, Payment, Receipt, ReceiptCancellation, TitipanMovement
+from market.payments.models import Method, MovementKind, Payment, Receipt, ReceiptCancellation, TitipanMovement
 from market.payments.returned import returned_of
 from market.vendors.models import Market, Operator
 from market.words import N_
@@ -255,6 +255,14 @@ def cancel(
                 market_id=row.market_id, id=posted.id, vendor_id=payment.vendor_id, kind=MovementKind.RETURN,
                 amount=-payment.credited, payment_id=payment.id, transaction_id=posted.id, at=moment,
                 by_user=by.user_id, note=reason[:200],
+            )
+        )  # fmt: skip
+    if payment.method == Method.TITIPAN and money_to is None:  # what the balance paid is in it again
+        session.add(
+            TitipanMovement(
+                market_id=row.market_id, id=new_id(), vendor_id=payment.vendor_id, kind=MovementKind.RETURN,
+                amount=payment.amount, payment_id=payment.id, transaction_id=posted.id, at=moment, by_user=by.user_id,
+                note=reason[:200],
             )
         )  # fmt: skip
     if credit_to is not None:

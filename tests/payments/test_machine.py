@@ -19,9 +19,9 @@ from market.dues import service as dues
 from market.dues.service import ChargeKey
 from market.ledger import service as ledger
 from market.ledger.service import BalanceTooLow
-from market.payments import refunds, titipan
+from market.payments import refunds, standing, titipan
 from market.payments import service as payments
-from market.payments.attempts import Asked
+from market.payments.attempts import Asked, begin_top_up
 from market.payments.models import OutcomeKind, Payment, Receipt
 from market.payments.notices import Notification
 from market.payments.rails.snap import GeneratedQr
@@ -48,6 +48,7 @@ class Try:
     keys: list[ChargeKey]
     state: str = "open"
     ref: str = ""
+    top_up: bool = False
 
 
 @dataclass
@@ -155,6 +156,7 @@ class Market(RuleBasedStateMachine):
         self.frozen.__enter__()
         self.model, self.tries, self.sent, self.serial = Model(), list[Try](), list[tuple[Try, Notification]](), 0
         self.pressed: list[tuple[int, int, str]] = []
+        self.standing, self.paid_today = set[int](), set[int]()
         self.resolved, self.sending, self.disputes = 0, list[Sending](), list[Taken]()
         self.owed_at_first = sum(city.owed(self.session, vendor) for vendor in self.town.vendors)
         for vendor in self.town.vendors:
@@ -201,6 +203,15 @@ class Market(RuleBasedStateMachine):
         self.act(lambda: payments.answered(self.session, asked, GeneratedQr("", asked.reference, "00", "")))
         self.tries.append(Try(asked, provider, vendor, [line.key for line in lines]))
 
+    @rule(
+        who=st.integers(0, 2), amount=st.sampled_from([1, FEE, 3 * FEE]), provider=st.sampled_from(["qris", "stripe"])
+    )
+    def ask_top_up(self, who: int, amount: int, provider: str) -> None:
+        vendor = self.town.vendors[who]
+        asked = self.act(lambda: begin_top_up(self.session, "KRN", vendor, amount=amount, provider=provider, life=LIFE))
+        self.act(lambda: payments.answered(self.session, asked, GeneratedQr("", asked.reference, "00", "")))
+        self.tries.append(Try(asked, provider, vendor, [], top_up=True))
+
     @precondition(lambda self: self.tries)
     @rule(
         data=st.data(),
@@ -233,7 +244,7 @@ class Market(RuleBasedStateMachine):
         assert outcome.kind in expected, (outcome, expected)
         if outcome.kind in (OutcomeKind.applied, OutcomeKind.credited):
             parts, left = self.model.settle(one.vendor, told.amount, [] if late else one.keys)
-            assert outcome.kind == (OutcomeKind.applied if parts else OutcomeKind.credited)
+            assert outcome.kind == (OutcomeKind.applied if parts or one.top_up else OutcomeKind.credited)
             self.model.credit[one.vendor] += left
             self.took(f"clearing:{one.provider}", told.amount)
             self.model.paid.append(
@@ -255,7 +266,7 @@ class Market(RuleBasedStateMachine):
             if told.provider_reference == one.ref:
                 return [OutcomeKind.needs_review if told.amount == one.asked.amount else OutcomeKind.duplicate]
         elif told.amount == one.asked.amount:
-            return [OutcomeKind.credited] if late else CREDIT_FIRST
+            return [OutcomeKind.applied] if one.top_up else [OutcomeKind.credited] if late else CREDIT_FIRST
         if known is not None:
             return [OutcomeKind.duplicate if known == told.amount else OutcomeKind.needs_review]
         return [OutcomeKind.held]
@@ -317,6 +328,44 @@ class Market(RuleBasedStateMachine):
         with pytest.raises(ledger.KeyReused):
             self.act(lambda: self.press(vendor, amount + 1, key))
 
+    # --- the prepaid balance: into it at the desk, out of it by the vendor's standing instruction
+
+    @rule(who=st.integers(0, 2), amount=st.sampled_from([1, FEE, 2 * FEE + 1, 6 * FEE]), crash=st.booleans())
+    def top_up(self, who: int, amount: int, crash: bool) -> None:
+        vendor, key = self.town.vendors[who], f"t{self.next()}"
+        done = self.act(
+            lambda: titipan.top_up(
+                self.session, "KRN", vendor, amount=amount, by=CLERK, key=key, session_code="pagi"
+            ),
+            crash=crash,
+        )  # fmt: skip
+        self.model.credit[vendor] += amount
+        self.took("cash:desk:7", amount)
+        self.model.paid.append(Paid(done.number, vendor, amount, [], amount, "cash:desk:7"))
+
+    @rule(who=st.integers(0, 2), gives=st.booleans())
+    def instruct(self, who: int, gives: bool) -> None:
+        vendor = self.town.vendors[who]
+        self.act(lambda: (standing.give if gives else standing.revoke)(self.session, "KRN", vendor, by=CLERK))
+        (self.standing.add if gives else self.standing.discard)(vendor)
+
+    @rule(crash=st.booleans())
+    def pay_due(self, crash: bool) -> None:
+        """The job: each who said so at most once a day, oldest first, never more than the balance."""
+        done = self.act(lambda: standing.pay_due(self.session, "KRN"), crash=crash)
+        expected = []
+        for vendor in sorted(self.standing - self.paid_today):
+            amount = min(self.model.credit[vendor], sum(self.model.owed[vendor].values()))
+            if amount:
+                expected.append((vendor, amount))
+        assert [row.amount for row in done] == [amount for _, amount in expected]
+        for row, (vendor, amount) in zip(done, expected, strict=True):
+            parts, left = self.model.settle(vendor, amount, None)
+            assert left == 0
+            self.model.credit[vendor] -= amount
+            self.model.paid.append(Paid(row.number, vendor, amount, parts, 0, f"titipan:{vendor}"))
+            self.paid_today.add(vendor)
+
     # --- taking back
 
     @precondition(lambda self: self.model.paid)
@@ -347,7 +396,10 @@ class Market(RuleBasedStateMachine):
         for key, part in paid.parts:
             self.model.owed[paid.vendor][key] += part
         self.model.credit[paid.vendor] -= paid.credit
-        self.took(paid.account, -paid.amount)
+        if paid.account.startswith("titipan"):
+            self.model.credit[paid.vendor] += paid.amount
+        else:
+            self.took(paid.account, -paid.amount)
 
     @rule(who=st.integers(0, 2), amount=st.integers(1, 2 * FEE))
     def withdraw(self, who: int, amount: int) -> None:
@@ -393,7 +445,7 @@ class Market(RuleBasedStateMachine):
             ).id  # fmt: skip
 
         refused: type[Exception] | None = None
-        if way is Way.ORIGINAL and paid.account.startswith("cash"):
+        if way is Way.ORIGINAL and not paid.account.startswith("clearing"):
             refused = WrongWay
         elif amount > left:
             refused = MoreThanPaid
@@ -582,6 +634,7 @@ class Market(RuleBasedStateMachine):
         numbers = self.session.execute(select(func.count(), func.max(Receipt.n)).select_from(Receipt)).one()
         assert tuple(numbers) == (len(self.model.paid), len(self.model.paid) or None)
         assert (self.session.scalar(select(func.sum(Payment.amount))) or 0) == sum(p.amount for p in self.model.paid)
+        assert set(standing.consents(self.session, "KRN")) == self.standing
 
     def took(self, account: str, amount: int) -> None:
         self.model.accounts[account] += amount

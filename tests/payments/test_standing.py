@@ -3,17 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine, event
 from sqlmodel import Session
 
 from market import clock
 from market.auth.principal import Principal
+from market.database import session_scope
 from market.errors import Forbidden, NotFound
 from market.ledger import service as ledger
 from market.payments import refunds, standing, titipan
 from market.payments import service as payments
 from market.payments.refund_models import RefundState, Way
 from market.vendors import service as vendors
-from tests.payments.city import CLERK, FEE, NOON, TREASURER, assert_clean, build, noon, owed
+from tests.payments.city import CLERK, FEE, HEAD, NOON, TODAY, TREASURER, assert_clean, build, noon, owed
 
 
 def top_up(session: Session, vendor: int, amount: int) -> None:
@@ -57,6 +59,69 @@ def test_what_it_paid_can_go_back_into_the_balance(session: Session) -> None:
         assert refunds.decide(session, "KRN", back.id, approve=True, by=TREASURER).state == RefundState.done
         assert (titipan.balance(session, "KRN", vendor), owed(session, vendor)) == (FEE, 5 * FEE)
         assert ledger.balance(session, "KRN", "cash:desk:7") == FEE
+        assert_clean(session)
+
+
+def test_many_vendors_cost_as_many_statements_as_one(session: Session) -> None:
+    with noon():
+        town = build(session, days=3, vendors=11)
+        said: list[str] = []
+        event.listen(session.get_bind(), "before_cursor_execute", lambda *args: said.append(args[2]))
+        counts = []
+        for vendors_ in (town.vendors[:1], town.vendors[1:11]):
+            for vendor in vendors_:
+                top_up(session, vendor, 2 * FEE)
+                standing.give(session, "KRN", vendor, by=CLERK)
+            said.clear()
+            paid = standing.pay_due(session, "KRN")
+            assert [p.amount for p in paid] == [2 * FEE] * len(vendors_)
+            counts.append(len(said))
+        assert counts[1] <= counts[0] + 4, counts
+        assert standing.pay_due(session, "KRN") == []
+        assert_clean(session)
+
+
+def test_a_balance_spent_in_the_same_moment_keeps_nobody_else_waiting(database: Engine) -> None:
+    """Between the figure and the payment another desk gives one vendor's money back: the other is paid all the same."""
+    with noon():
+        with session_scope(database) as session:
+            first, second, _ = build(session).vendors
+            for vendor in (first, second):
+                top_up(session, vendor, FEE)
+                standing.give(session, "KRN", vendor, by=CLERK)
+        day = NOON.date()
+
+        def meanwhile(*args: object) -> None:
+            if "FOR UPDATE" in str(args[2]) and not gone:
+                gone.append(True)
+                with session_scope(database) as other:
+                    titipan.withdraw(
+                        other, "KRN", first, amount=1, account="cash:desk:7", business_day=day, asked_by=7, by=TREASURER,
+                        key="w",
+                    )  # fmt: skip
+
+        gone: list[bool] = []
+        with session_scope(database) as session:
+            event.listen(session.connection(), "before_cursor_execute", meanwhile)
+            paid = standing.pay_due(session, "KRN")
+        # SQLite has one writer: nobody comes between.
+        assert len(paid) == (1 if gone else 2) and bool(gone) == (database.dialect.name == "postgresql")
+        with session_scope(database) as session:
+            assert titipan.balance(session, "KRN", first) == (FEE - 1 if gone else 0)
+            assert titipan.balance(session, "KRN", second) == 0 and owed(session, second) == 4 * FEE
+            assert [p.amount for p in standing.pay_due(session, "KRN")] == ([FEE - 1] if gone else [])
+        assert_clean(database)
+
+
+def test_a_cancelled_receipt_puts_the_balance_back(session: Session) -> None:
+    with noon():
+        vendor = build(session).vendors[0]
+        top_up(session, vendor, FEE)
+        standing.give(session, "KRN", vendor, by=CLERK)
+        (paid,) = standing.pay_due(session, "KRN")
+        payments.cancel(session, paid.number, reason="salah", asked_by=7, by=HEAD, business_day=TODAY)
+        assert (titipan.balance(session, "KRN", vendor), owed(session, vendor)) == (FEE, 5 * FEE)
+        assert [m.amount for m in titipan.statement(session, "KRN", vendor)] == [FEE, -FEE, FEE]
         assert_clean(session)
 
 
