@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from market import health
+from market import health, logs, observing
 from market import schedule as schedule
 from market import tables as tables
 from market.auth import account as auth_account
@@ -16,7 +17,14 @@ from market.auth import admin as auth_admin
 from market.auth import pages as auth_pages
 from market.auth import person as auth_person
 from market.collection import api as collection_api
-from market.collection import counter_pages, device_pages, reconciliation_pages, statement_pages, void_pages
+from market.collection import (
+    counter_pages,
+    device_pages,
+    reconciliation_pages,
+    statement_pages,
+    ticket_pages,
+    void_pages,
+)
 from market.collection import device_api as collection_devices
 from market.collection import office as collection_office
 from market.collection import offline_pages as collection_offline
@@ -68,23 +76,29 @@ from market.vendors import letters as vendors_letters
 from market.vendors import life_pages as vendors_life
 from market.vendors import office as vendors_office
 from market.vendors import pages as vendors_pages
+from market.vendors import plan_pages as vendors_plans
 from market.web import problems
 from market.web.i18n import LanguageMiddleware
 from market.web.render import ROOT
 from market.web.security import SecurityMiddleware
 
+NATIVE_SPANS: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+}  # they hold addresses: market.tracing
 LARGEST_BODY = 16 * 1024 * 1024  # a registry of 10,000 places is under 2 MiB
 ROUTERS = (
     health.router, auth_pages.router, auth_account.router, auth_admin.router, auth_person.router,
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
-    vendors_erasing.router, vendors_floor.router, vendors_directory.router,
+    vendors_erasing.router, vendors_floor.router, vendors_directory.router, vendors_plans.router,
     dues_api.router, dues_pages.router, dues_late.router,
     payments_api.router, payments_refunds.router, payments_pages.router, payments_verify.router,
     payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
-    collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router,
+    collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router, ticket_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     desk_help.router,
     monitor_api.router, monitor_pages.router,
@@ -102,9 +116,10 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         redoc_url=None,
         lifespan=_lifespan,
         max_body_size=LARGEST_BODY,
+        telemetry=NATIVE_SPANS,
     )
     app.state.engine = engine or make_engine(settings.database_url)
-    app.state.listener = None
+    app.state.listener = app.state.hot = None
     app.state.replica = (
         Replica(settings.read_database_url, app.state.engine, settings.read_lag) if settings.read_database_url else None
     )
@@ -114,18 +129,22 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
     app.add_middleware(LanguageMiddleware)
     app.add_middleware(SecurityMiddleware, https=settings.production, form_targets=checkout_hosts(settings))
+    observing.install(app, settings)
     return app
 
 
 def create() -> ASGIApp:
     """What a server loads: the application behind the pages that are answered from memory."""
-    settings, app = get_settings(), create_app()
+    settings = get_settings()
+    logs.configure(production=settings.production)
+    app = create_app(settings)
     if app.state.engine.dialect.name == "postgresql":
         from market.listening import Listener  # it loads the driver, which an office on SQLite does not need
 
         url = settings.listen_database_url or settings.database_url
         app.state.listener = Listener(url, app.state.engine, freshness.CHANNEL, freshness.changed_here)
-    return HotPages(app, listener=app.state.listener)
+    pages = app.state.hot = HotPages(app, listener=app.state.listener)
+    return pages
 
 
 @asynccontextmanager
@@ -136,4 +155,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     for watcher in watchers:
         watcher.stop()
+    if app.state.spans:
+        app.state.spans.shutdown()
     app.state.engine.dispose()

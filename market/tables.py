@@ -9,6 +9,7 @@ from market.collection import counter_models as counter
 from market.collection import device_models as devices
 from market.collection import models as collection
 from market.collection import statement_models as statements
+from market.collection import ticket_models as tickets
 from market.dues import late_models as lateness
 from market.dues import models as dues
 from market.jobs import models as jobs
@@ -19,11 +20,12 @@ from market.payments import refund_models as refunds
 from market.pricing import models as pricing
 from market.vendors import life_models as life
 from market.vendors import models as vendors
+from market.vendors import plan_models as plans
 from market.web import idempotency
 
 MODULES = (
     audit, auth, calendar, collection, counter, devices, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
-    payouts, pricing, refunds, statements, vendors,
+    payouts, plans, pricing, refunds, statements, tickets, vendors,
 )  # fmt: skip
 
 metadata = SQLModel.metadata

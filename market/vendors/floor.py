@@ -1,7 +1,8 @@
 """The floor plan: each place a square on a grid by block and number, told apart by pattern and word as well as colour."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from sqlmodel import Session, col
 from market import clock
 from market.auth.access import Anyone
 from market.database import SessionDep
-from market.vendors import permits
+from market.vendors import permits, plans
 from market.vendors import service as vendors
 from market.vendors.models import Market, MarketSession, Place, PlaceStatus
 from market.web.i18n import translate
@@ -41,6 +42,16 @@ class Square:
     pattern: int
     goods: str
     zone: str
+    place_id: int
+
+
+@dataclass(frozen=True)
+class OnDrawing:
+    """A square where it lies on the office's drawing."""
+
+    block: str
+    square: Square
+    at: plans.Drawn
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,16 @@ class PlanPage:
     base: str
     href: str
     office: bool
+    image: str
+    height: int
+    placed: list[OnDrawing]
+    edit: str
+
+    @property
+    def every(self) -> list[tuple[str, Square]]:
+        """Each place once, with its block: for the table below."""
+        inside = [(b.name, s) for b in self.blocks for s in b.squares]
+        return inside + [(p.block, p.square) for p in self.placed]
 
 
 def floors_of(session: Session, market_id: str) -> list[str]:
@@ -122,7 +143,7 @@ def draw(
     for s, kind in zip(stops, kinds, strict=True):
         squares = blocks.setdefault(s.block, [])
         n = len(squares)
-        squares.append(Square(s.code, n % COLUMNS, n // COLUMNS, kind, order[kind], s.goods, s.zone))
+        squares.append(Square(s.code, n % COLUMNS, n // COLUMNS, kind, order[kind], s.goods, s.zone, s.place_id))
     keys = [Key(k, label, order[k], kinds.count(k)) for k, label in names.items() if k in kinds]
     return [Block(name, squares) for name, squares in blocks.items()], keys
 
@@ -162,6 +183,7 @@ def plan_page(
     colour: str,
     *,
     office: bool,
+    may_edit: bool = False,
     bands: Mapping[int, str] | None = None,
     band_names: Sequence[tuple[str, str]] = (),
 ) -> PlanPage:
@@ -174,6 +196,15 @@ def plan_page(
     blocks, keys = draw(
         session, market, floor=chosen, session_code=opening, colour=colour, bands=bands, band_names=band_names
     )
+    drawing = plans.drawing(session, market.id, chosen)
+    lying = plans.boxes(session, market.id, chosen) if drawing else {}
+    height = plans.scaled_height(drawing) if drawing else 0
+    placed = [
+        OnDrawing(b.name, s, plans.drawn_at(s.code, lying[s.place_id], height))
+        for b in blocks
+        for s in b.squares
+        if s.place_id in lying
+    ]
     colours = [("status", translate(say(N_("Keadaan")))), ("zone", translate(say(N_("Zona"))))]
     if bands is not None:
         colours.append(("arrears", translate(say(N_("Tunggakan")))))
@@ -186,9 +217,26 @@ def plan_page(
         session_code=opening,
         colour=colour,
         colours=colours,
-        blocks=blocks,
+        blocks=_left(blocks, lying),
         keys=keys,
         base=f"/office/plan/{market.id}" if office else f"/markets/{market.id}/plan",
         href=f"/office/places/{market.id}/" if office else f"/markets/{market.id}?q=",
         office=office,
+        image=plans.address(drawing) if drawing else "",
+        height=height,
+        placed=placed,
+        edit=f"/office/plan/{market.id}/edit?" + urlencode({"floor": chosen}) if may_edit else "",
     )
+
+
+def _left(blocks: list[Block], lying: Mapping[int, plans.Box]) -> list[Block]:
+    """What does not lie on the drawing, closed up into its grid again."""
+    if not lying:
+        return blocks
+    left: list[Block] = []
+    for b in blocks:
+        rest = [s for s in b.squares if s.place_id not in lying]
+        moved = [replace(s, column=n % COLUMNS, row=n // COLUMNS) for n, s in enumerate(rest)]
+        if moved:
+            left.append(Block(b.name, moved))
+    return left

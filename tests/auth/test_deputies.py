@@ -132,7 +132,7 @@ def test_an_admin_reaches_no_further_than_their_market(client: TestClient, sign_
     far_id, far_grant = ids(database, far)
     local = sign_in(client, Role.admin, market_id="KRN")
     form = {"username": "wayan", "name": "Wayan Contoh", "password": "lumpia-hangat-tiga", "role": "director"}
-    for scope in ({}, {"market_id": "SND"}, {"operator_id": "PERUMDA"}, {"market_id": "XXX"}):
+    for scope in ({}, {"market_id": "SND"}, {"operator_id": "PERUMDA"}, {"market_id": "ZZZ"}):
         refused = client.post("/office/users", data=form | scope)
         assert refused.status_code == 422, scope
     assert client.post("/office/users", data=form | {"market_id": "krn"}).status_code == 303

@@ -192,6 +192,43 @@ def upgrade() -> None:
         batch_op.create_index("ix_price_follower_phone", ["phone_hash"], unique=False)
 
     op.create_table(
+        "ticket_move",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("series", sa.String(length=6), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("nominal", sa.BigInteger(), nullable=False),
+        sa.Column("collector_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("round_id", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_number", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("done_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("done_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("(kind = 'used') = (round_id IS NOT NULL)", name=op.f("ck_ticket_move_round")),
+        sa.CheckConstraint(
+            "(kind IN ('issued', 'returned', 'used')) = (collector_id IS NOT NULL)",
+            name=op.f("ck_ticket_move_collector"),
+        ),
+        sa.CheckConstraint("kind <> 'void' OR reason <> ''", name=op.f("ck_ticket_move_reason")),
+        sa.CheckConstraint(
+            "kind IN ('received', 'issued', 'returned', 'used', 'void')", name=op.f("ck_ticket_move_kind")
+        ),
+        sa.CheckConstraint("first >= 1 AND last >= first", name=op.f("ck_ticket_move_numbers")),
+        sa.CheckConstraint("nominal > 0", name=op.f("ck_ticket_move_nominal")),
+        sa.ForeignKeyConstraint(
+            ["market_id", "round_id"], ["round.market_id", "round.id"], name="fk_ticket_move_round"
+        ),
+        sa.PrimaryKeyConstraint("market_id", "id", name=op.f("pk_ticket_move")),
+    )
+    with op.batch_alter_table("ticket_move", schema=None) as batch_op:
+        batch_op.create_index("ix_ticket_move_day", ["market_id", "day"], unique=False)
+        batch_op.create_index("ix_ticket_move_round", ["market_id", "round_id"], unique=False)
+        batch_op.create_index("ix_ticket_move_series", ["market_id", "series", "first"], unique=False)
+
+    op.create_table(
         "device",
         sa.Column("code", sa.String(length=12), nullable=False),
         sa.Column("market_id", sa.String(length=8), nullable=False),
@@ -232,6 +269,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_device_code")),
     )
     op.create_table(
+        "floor_plan",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("floor", sa.String(length=16), nullable=False),
+        sa.Column("image", sa.LargeBinary(), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=16), nullable=False),
+        sa.Column("by_user", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("uploaded_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("width > 0 AND height > 0", name=op.f("ck_floor_plan_size")),
+        sa.ForeignKeyConstraint(["market_id"], ["market.id"], name=op.f("fk_floor_plan_market_id")),
+        sa.PrimaryKeyConstraint("market_id", "floor", name=op.f("pk_floor_plan")),
+    )
+    op.create_table(
+        "place_box",
+        sa.Column("market_id", sa.String(length=8), nullable=False),
+        sa.Column("place_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("x", sa.Integer(), nullable=False),
+        sa.Column("y", sa.Integer(), nullable=False),
+        sa.Column("w", sa.Integer(), nullable=False),
+        sa.Column("h", sa.Integer(), nullable=False),
+        sa.CheckConstraint("x + w <= 10000 AND y + h <= 10000", name=op.f("ck_place_box_edge")),
+        sa.CheckConstraint("x >= 0 AND y >= 0 AND w > 0 AND h > 0", name=op.f("ck_place_box_inside")),
+        sa.ForeignKeyConstraint(["market_id", "place_id"], ["place.market_id", "place.id"], name="fk_place_box_place"),
+        sa.PrimaryKeyConstraint("market_id", "place_id", name=op.f("pk_place_box")),
+    )
+    op.create_table(
         "signed_slip",
         sa.Column("market_id", sa.String(length=8), nullable=False),
         sa.Column("device", sa.String(length=12), nullable=False),
@@ -266,6 +330,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.alter_column("roles", existing_type=sa.VARCHAR(length=120), server_default="", existing_nullable=False)
+
+    with op.batch_alter_table("day_close", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("tickets", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("ticket_amount", sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table("handover", schema=None) as batch_op:
         batch_op.add_column(
@@ -305,6 +373,10 @@ def downgrade() -> None:
     with op.batch_alter_table("handover", schema=None) as batch_op:
         batch_op.drop_column("counted_by")
 
+    with op.batch_alter_table("day_close", schema=None) as batch_op:
+        batch_op.drop_column("ticket_amount")
+        batch_op.drop_column("tickets")
+
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.alter_column(
             "roles", existing_type=sa.VARCHAR(length=120), server_default=sa.text("('')"), existing_nullable=False
@@ -315,11 +387,19 @@ def downgrade() -> None:
         batch_op.drop_index("ix_signed_slip_number")
 
     op.drop_table("signed_slip")
+    op.drop_table("place_box")
+    op.drop_table("floor_plan")
     op.drop_table("device_code")
     with op.batch_alter_table("device", schema=None) as batch_op:
         batch_op.drop_index("ix_device_market")
 
     op.drop_table("device")
+    with op.batch_alter_table("ticket_move", schema=None) as batch_op:
+        batch_op.drop_index("ix_ticket_move_series")
+        batch_op.drop_index("ix_ticket_move_round")
+        batch_op.drop_index("ix_ticket_move_day")
+
+    op.drop_table("ticket_move")
     with op.batch_alter_table("price_follower", schema=None) as batch_op:
         batch_op.drop_index("ix_price_follower_phone")
         batch_op.drop_index("ix_price_follower_market")
