@@ -51,6 +51,7 @@ screenshots: $(V)/.dev ## pictures of every page at 390 and 1280 px into docs/sc
 
 lock: $(V)/.base ## write requirements/*.txt anew from pyproject.toml
 	$(B)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/base.txt
+	$(B)/uv pip compile -q pyproject.toml --extra tracing --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tracing.txt
 	$(B)/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/dev.txt
 
 clean: ## remove .venv and caches; var/ with the data stays

@@ -1,5 +1,9 @@
 """The `market` command: one verb per job. Each feature's verbs stand in its commands.py; this is the table of contents."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from argparse import ArgumentParser, Namespace
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,9 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from market import audit, backup, migrate
+from market import audit, backup, logs, migrate
 from market.auth import commands as auth_commands
 from market.console import Commands, Out, execute
+from market.settings import get_settings
 
 FEATURES = ("vendors", "dues", "ledger", "payments", "pricing", "collection", "desk", "demo", "sandbox")
 
@@ -59,6 +64,10 @@ def run_server(args: Namespace, out: Out) -> None:
         import_module("market.app")
     gc.freeze()
     gc.enable()
+    if args.workers > 1:  # any of them can then tell what all have counted (/metrics)
+        folder = tempfile.mkdtemp(prefix="market-metrics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     uvicorn.run(
         "market.app:create",
         factory=True,
@@ -66,6 +75,7 @@ def run_server(args: Namespace, out: Out) -> None:
         port=args.port,
         workers=args.workers,
         log_level="warning",
+        log_config=None,  # market.logs
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
@@ -90,6 +100,7 @@ def run_jobs(args: Namespace, out: Out) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    logs.configure(production=get_settings().production)
     create_app(engine=out.engine)  # registers every feature's handlers
     out.result({"jobs": jobs.run_due(out.engine) if args.once else jobs.run_until_stopped(out.engine)})
 

@@ -24,6 +24,7 @@ SQLModel.metadata.naming_convention = {
 
 # SQLite counts rows only in an INTEGER key; PostgreSQL needs 64 bits.
 BigKey = BigInteger().with_variant(Integer, "sqlite")
+HIDDEN = {"hide_parameters": True}  # an error's text goes to the log; the values may be a person's
 CONNECT_SECONDS = 5  # a host that is gone must not hold a request for the two minutes of a kernel's own patience
 
 
@@ -52,7 +53,7 @@ def make_engine(url: str, **options: Any) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, **options)
+        engine = create_engine(parsed, **HIDDEN, **options)
         _teach_sqlite(engine)
         return engine
     if parsed.drivername in ("postgresql", "postgres"):
@@ -71,7 +72,7 @@ def make_engine(url: str, **options: Any) -> Engine:
             "pool_timeout": settings.pool_wait,
         }
         options = bounds | {"pool_pre_ping": True} | options
-    return create_engine(parsed, **options)
+    return create_engine(parsed, **HIDDEN, **options)
 
 
 def _teach_sqlite(engine: Engine) -> None:

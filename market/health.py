@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
+from market import metrics as figures
 from market import migrate
 from market.auth.access import Anyone
 from market.database import get_engine
@@ -53,4 +54,4 @@ def metrics(request: Request, by: Anyone) -> Response:
         not token or given != f"Bearer {token}"
     ):
         raise Forbidden
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(figures.told(request.app), media_type=CONTENT_TYPE_LATEST)

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     personal_keys_file: Path = VAR / "personal-keys.json"
     message_gateway_url: str | None = None
     metrics_token: SecretStr = SecretStr("")
+    slow_query_ms: int = Field(default=500, ge=0)
+    otlp_endpoint: str | None = None
 
     @property
     def production(self) -> bool:

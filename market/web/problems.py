@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from market.errors import Conflict, Forbidden, Invalid, MarketError, NotFound, TooMany, Unauthenticated, Upstream
+from market.measuring import route_of
 from market.web.i18n import translate
 from market.web.render import render
 from market.web.validation import by_field
@@ -91,7 +92,7 @@ def install(app: FastAPI) -> None:
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, MarketError)
         if isinstance(error, Upstream):
-            log.warning("upstream", code=error.code, path=request.url.path)
+            log.warning("upstream", code=error.code, route=route_of(request.scope))
         return answer(request, error)
 
     def malformed(request: Request, error: Exception) -> Response:
@@ -110,20 +111,20 @@ def install(app: FastAPI) -> None:
         return answer(request, kind())
 
     def constraint(request: Request, error: Exception) -> Response:
-        log.warning("constraint", path=request.url.path, kind=type(error).__name__)
+        log.warning("constraint", route=route_of(request.scope), kind=type(error).__name__)
         return answer(request, RefusedByDatabase())
 
     def unstorable(request: Request, error: Exception) -> Response:
         """A NUL, half a surrogate pair, a number past 64 bits: nothing that we keep looks so, and nothing was written."""
-        log.warning("unstorable", path=request.url.path, kind=type(error).__name__)
+        log.warning("unstorable", route=route_of(request.scope), kind=type(error).__name__)
         return answer(request, NotFound() if request.method in ("GET", "HEAD") else Invalid())
 
     def database(request: Request, error: Exception) -> Response:
-        log.error("database", path=request.url.path, error=type(error).__name__)
+        log.error("database", route=route_of(request.scope), error=type(error).__name__)
         return answer(request, Busy())
 
     def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected", path=request.url.path, error=type(error).__name__)
+        log.error("unexpected", route=route_of(request.scope), error=type(error).__name__)
         return answer(request, Unexpected())
 
     app.add_exception_handler(MarketError, refused)
