@@ -438,6 +438,24 @@ for _table, _wrong in (
             f"CREATE TRIGGER {_table}_no_delete BEFORE DELETE ON {_table} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
         ),
     )
+# A ticket number is received once, and used or spoiled once. PostgreSQL by exclusion, SQLite by one writer at a time.
+append_only("ticket_move")
+for _name, _kinds in (("ticket_received_once", "('received')"), ("ticket_spent_once", "('used', 'void')")):
+    guard(
+        _name,
+        "ticket_move",
+        sqlite=(
+            f"CREATE TRIGGER {_name} BEFORE INSERT ON ticket_move WHEN NEW.kind IN {_kinds} BEGIN "
+            f"SELECT RAISE(ABORT, '{_name}') WHERE EXISTS (SELECT 1 FROM ticket_move o WHERE o.market_id = NEW.market_id "
+            f"AND o.series = NEW.series AND o.kind IN {_kinds} AND o.first <= NEW.last AND o.last >= NEW.first); END",
+        ),
+        postgresql=(
+            "CREATE EXTENSION IF NOT EXISTS btree_gist",
+            f"ALTER TABLE ticket_move DROP CONSTRAINT IF EXISTS {_name}",
+            f"ALTER TABLE ticket_move ADD CONSTRAINT {_name} EXCLUDE USING gist (market_id WITH =, series WITH =, "
+            f"int8range(first, last, '[]') WITH &&) WHERE (kind IN {_kinds})",
+        ),
+    )
 append_only("payout", "payout_line")
 # A match never changes, and goes only beside the row that holds it whole, with who took it back and why.
 for _name, _kind, _market, _number in (
@@ -445,7 +463,7 @@ for _name, _kind, _market, _number in (
     ("payout_match", "payout", "''", "OLD.payout_id"),
 ):
     _kept = (
-        f"EXISTS (SELECT 1 FROM match_undone u WHERE u.kind = '{_kind}' AND u.market_id = {_market} "  # noqa: S608
+        f"EXISTS (SELECT 1 FROM match_undone u WHERE u.kind = '{_kind}' AND u.market_id = {_market} "
         f"AND u.number = {_number} AND u.bank_line_id = OLD.bank_line_id AND u.matched_at = OLD.matched_at)"
     )
     POSTGRESQL_FUNCTIONS.append(

@@ -11,6 +11,7 @@ from market.auth.access import Principal, Role
 from market.collection import drawers
 from market.collection.drawers import Drawer
 from market.collection.models import DayClose, Handover, HandoverState, Round
+from market.collection.tickets import Counted, used_on
 from market.dues import service as dues
 from market.dues.service import DayFigures
 from market.errors import Conflict, Forbidden, Invalid
@@ -49,6 +50,7 @@ class Readiness:
     variance: int
     closed: DayClose | None
     drawers: list[Drawer]
+    tickets: Counted
 
     @property
     def at_counter(self) -> int:
@@ -85,8 +87,9 @@ def readiness(session: Session, market_id: str, session_code: str, day: date) ->
     closed = session.get(DayClose, (market_id, session_code, day))
     open_drawers = [] if closed else drawers.drawers(session, [market_id], until=day)
     return Readiness(
-        figures, rounds - handed, waiting, int(received), int(received) - int(expected), closed, open_drawers
-    )
+        figures, rounds - handed, waiting, int(received), int(received) - int(expected), closed, open_drawers,
+        used_on(session, market_id, session_code, day),
+    )  # fmt: skip
 
 
 def close(session: Session, market_id: str, session_code: str, day: date, *, by: Principal) -> DayClose:
@@ -122,6 +125,8 @@ def close(session: Session, market_id: str, session_code: str, day: date, *, by:
         handed_over=state.handed_over,
         variance=state.variance,
         outstanding=f.outstanding,
+        tickets=state.tickets.count,
+        ticket_amount=state.tickets.amount,
         closed_by=by.user_id or 0,
         closed_at=clock.now(),
     )

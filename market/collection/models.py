@@ -149,7 +149,10 @@ class Handover(SQLModel, table=True):
 
 
 class DayClose(SQLModel, table=True):
-    """A session's business day, closed: its figures as they stood. Immutable; corrections are next-day entries."""
+    """A session's business day, closed: its figures as they stood. Immutable; corrections are next-day entries.
+
+    `tickets`: how many paper tickets were used; `ticket_amount`: their rupiah, part of `collected`.
+    """
 
     __tablename__ = "day_close"
 
@@ -163,6 +166,8 @@ class DayClose(SQLModel, table=True):
     handed_over: int = Field(sa_type=BigInteger)
     variance: int = Field(sa_type=BigInteger)
     outstanding: int = Field(sa_type=BigInteger)
+    tickets: int | None = Field(default=None, sa_type=BigInteger)
+    ticket_amount: int | None = Field(default=None, sa_type=BigInteger)
     closed_by: int = Field(sa_type=BigKey)
     closed_at: datetime = Field(sa_type=UTCDateTime)
 

@@ -14,6 +14,7 @@ from market.collection.handovers import NOTES, NotesUnreadable
 from market.collection.models import Handover, Slip, VisitOutcome
 from market.collection.office import names_of
 from market.collection.rounds import ALL, TODAY, SlipIn, StopView
+from market.collection.tickets import books
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
 from market.money import BadAmount, parse_rupiah, rp
@@ -54,6 +55,7 @@ class WalkPage:
     in_round: bool
     closed: bool
     slips: list[Slip]
+    tickets: int
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -224,6 +226,7 @@ def walk_page(
         in_round=current is not None and not over,
         closed=collection.is_closed(session, market_id, code, day),
         slips=collection.slips_of(session, market_id, current.id) if current is not None and not over else [],
+        tickets=sum(s.count for book in books(session, market_id) for s in book.held_by(by.user_id or 0)),
         values=values or {},
         errors=errors or {},
     )

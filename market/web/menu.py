@@ -40,12 +40,15 @@ MENU = (
         (
             Entry("/collect", N_("Putaran"), (Role.collector,)),
             Entry("/collect/handover", N_("Penyerahan kas"), (Role.collector,)),
+            Entry("/collect/tickets", N_("Karcis"), (Role.collector,)),
         ),
     ),
     Group(
         N_("Kas"),
         (
             Entry("/office/cash", N_("Loket"), (CLERK, HEAD, TREASURER)),
+            Entry("/office/counter", N_("Serahkan kas loket"), (CLERK,)),
+            Entry("/office/tickets", N_("Karcis"), (CLERK, HEAD, TREASURER, DIRECTOR, AUDITOR)),
             Entry("/office/closing", N_("Tutup hari"), (HEAD, TREASURER, DIRECTOR, AUDITOR)),
             Entry("/office/devices", N_("Perangkat petugas"), (HEAD, Role.admin, TREASURER, CLERK, AUDITOR)),
             Entry("/office/deposits", N_("Setoran"), (TREASURER, HEAD, DIRECTOR, AUDITOR)),
