@@ -169,6 +169,13 @@ POSTGRESQL_FUNCTIONS += [
         ORDER BY 1, 2
         ON CONFLICT DO NOTHING;
         IF EXISTS (SELECT 1 FROM fresh WHERE account LIKE 'cash:%' OR account LIKE 'titipan:%') THEN
+            -- Two batches that move the same accounts take them in one order, or they would wait for each other for ever.
+            IF (SELECT count(*) FROM fresh WHERE account LIKE 'cash:%' OR account LIKE 'titipan:%') > 1 THEN
+                PERFORM 1 FROM account a
+                WHERE (a.book, a.code) IN (SELECT f.book, f.account FROM fresh f
+                                           WHERE f.account LIKE 'cash:%' OR f.account LIKE 'titipan:%')
+                ORDER BY a.book, a.code FOR UPDATE;
+            END IF;
             UPDATE account a SET balance = a.balance + f.amount
             FROM (SELECT book, account, sum(amount) AS amount FROM fresh
                   WHERE account LIKE 'cash:%' OR account LIKE 'titipan:%' GROUP BY 1, 2 ORDER BY 1, 2) f

@@ -80,8 +80,9 @@ def _together(
     done = payments.take_many(
         session, market_id, takings, session_code=row.session_code, account=f"cash:collector:{by.user_id}", by=by
     )
+    # RETURNING makes it one statement for all rows; without it each row is a message of its own.
     session.connection().execute(
-        insert(Slip),
+        insert(Slip).returning(col(Slip.number)),
         [
             {
                 "market_id": market_id, "device": slip.device, "number": slip.number, "round_id": round_id,
