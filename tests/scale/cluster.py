@@ -51,6 +51,9 @@ class Server:
             "-X", "stream", "-c", "fast", "--no-sync", *options,
         )  # fmt: skip
 
+    def own(self, path: Path) -> None:
+        postgres.give(path)
+
     def start(self, options: str = "") -> None:
         flags = f"-k {self.folder} -h 127.0.0.1 -p {self.port} {FAST} {options}"
         self.run("pg_ctl", "-D", str(self.data), "-w", "-l", str(self.folder / "log"), "-o", flags, "start")
