@@ -1,13 +1,17 @@
 """One running demo city and one browser for all journeys, ended with this folder: a process can hold one Playwright at a time."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from market.tour import PASSWORD
 from tests import browser_path
-from tests.city import City, chromium, running
+from tests.browser.field import Field
+from tests.browser.field import running as field_running
+from tests.city import FLAGS, City, chromium, running
 
 
 @pytest.fixture(scope="package")
@@ -58,4 +62,37 @@ def visit(browser: Any, city: City) -> Iterator[Callable[..., Any]]:
 
     yield open_page
     for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="package")
+def field(templates: Callable[[str], Engine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    """A market of fifty places behind a line that can be cut, for phones without a signal."""
+    if browser_path.find() is None:
+        pytest.skip(f"no browser: {browser_path.COMMAND}")
+    source = templates("sqlite")
+    with source.connect() as connection:
+        connection.exec_driver_sql("PRAGMA user_version").all()
+    source.dispose()
+    with field_running(Path(str(source.url.database)), tmp_path_factory.mktemp("field")) as made:
+        yield made
+
+
+@pytest.fixture
+def phone(browser: Any, field: Field, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """`phone("a")` switches a phone on: the same name is the same phone, with what it kept. Off again at the end."""
+    on: list[Any] = []
+
+    def switch_on(name: str = "phone") -> Any:
+        context = browser.browser_type.launch_persistent_context(
+            str(tmp_path / name), executable_path=browser_path.find(), args=FLAGS.split(),
+            viewport={"width": 390, "height": 844}, locale="id-ID", timezone_id="Asia/Makassar",
+        )  # fmt: skip
+        context.set_default_timeout(20_000)
+        on.append(context)
+        return context
+
+    field.line.state = "up"
+    yield switch_on
+    for context in on:
         context.close()

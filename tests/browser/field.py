@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from sqlalchemy import Engine
@@ -21,6 +22,7 @@ from market.auth.models import Role
 from market.collection import devices
 from market.database import make_engine
 from market.dues import service as dues
+from market.pricing import service as pricing
 from market.vendors import service as vendors
 from market.vendors.models import CodeKind, Place
 from tests.dues import city
@@ -76,6 +78,20 @@ class Field:
             session.commit()
             return made
 
+    def sign_in(self, page: Any, person: str) -> None:
+        page.goto(f"{self.line.base}/login")
+        page.fill("input[name=username]", person)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("form[action='/login'] button")
+
+    def no_signal(self, context: Any) -> None:
+        self.line.state = "down"
+        context.set_offline(True)
+
+    def signal(self, context: Any, state: str = "up") -> None:
+        self.line.state = state
+        context.set_offline(False)
+
 
 @contextmanager
 def running(template: Path, folder: Path) -> Iterator[Field]:
@@ -118,6 +134,7 @@ def fill(engine: Engine) -> dict[Role, Principal]:
             place.block, place.number = ("A" if n <= 20 else "B"), n
         dues.accrue(session)
         vendors.issue_codes(session, [(CodeKind.place, "KRN", n) for n in range(1, PLACES + 1)])
+        pricing.seed(session, [("KRN", "Pasar KRN")])
         for role in (Role.collector, Role.market_head, Role.surveyor):
             user = auth.add_user(session, str(role), name=f"Petugas {role}", password=PASSWORD, by=SYSTEM)
             auth.grant(session, str(role), role, by=SYSTEM, market_id="KRN", valid_from=today - timedelta(days=9))
