@@ -446,7 +446,7 @@ for _table, _wrong in (
         ),
     )
 # A ticket number is received once, and used or spoiled once. PostgreSQL by exclusion, SQLite by one writer at a time.
-append_only("ticket_move")
+append_only("ticket_move", "pin_try")
 for _name, _kinds in (("ticket_received_once", "('received')"), ("ticket_spent_once", "('used', 'void')")):
     guard(
         _name,

@@ -16,6 +16,7 @@ from market.jobs import models as jobs
 from market.ledger import models as ledger
 from market.payments import models as payments
 from market.payments import payout_models as payouts
+from market.payments import pin_models as pins
 from market.payments import refund_models as refunds
 from market.pricing import models as pricing
 from market.vendors import life_models as life
@@ -25,7 +26,7 @@ from market.web import idempotency
 
 MODULES = (
     audit, auth, calendar, collection, counter, devices, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
-    payouts, plans, pricing, refunds, statements, tickets, vendors,
+    payouts, pins, plans, pricing, refunds, statements, tickets, vendors,
 )  # fmt: skip
 
 metadata = SQLModel.metadata

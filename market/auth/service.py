@@ -82,6 +82,16 @@ def add_user(
     return user
 
 
+def hash_secret(secret: str) -> str:
+    """The slow hash of something short that a person types, such as a PIN."""
+    return _hasher.hash(secret)
+
+
+def is_secret(secret: str, known: str) -> bool:
+    """Whether `known` is the hash of this secret."""
+    return _hasher.verify(secret, known)
+
+
 def hash_password(password: str, username: str = "", *, field: str = "password") -> str:
     """Argon2id. Refuses short ones, the user's own name, and one character over and over."""
     if len(password) < SHORTEST_PASSWORD:

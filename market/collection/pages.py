@@ -8,6 +8,7 @@ from datetime import date
 from fastapi import APIRouter, Request, Response
 from sqlmodel import Session
 
+from market import clock
 from market.auth.access import Collector, Principal, Role
 from market.collection import service as collection
 from market.collection.handovers import NOTES, NotesUnreadable
@@ -18,10 +19,14 @@ from market.collection.tickets import books
 from market.database import SessionDep
 from market.errors import MarketError, NotFound
 from market.money import BadAmount, parse_rupiah, rp
+from market.payments.pins import PinKind, PinOutcome, pay_with_pin, with_pin
+from market.payments.proof import qr_png
+from market.settings import get_settings
 from market.vendors import service as vendors
-from market.vendors.models import Market, MarketSession
+from market.vendors.access import RowId
+from market.vendors.models import CodeKind, Market, MarketSession
 from market.web.forms import FormData, FormInput, problems, redirect
-from market.web.i18n import gettext
+from market.web.i18n import gettext, ngettext
 from market.web.render import render
 from market.words import N_, say
 
@@ -56,6 +61,8 @@ class WalkPage:
     closed: bool
     slips: list[Slip]
     tickets: int
+    by_pin: bool
+    pay_code: str
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -115,6 +122,64 @@ def pay(request: Request, session: SessionDep, by: Collector, form: FormInput) -
     else:
         told = say(N_("{amount} diterima. Bukti {receipt}."), amount=rp(amount), receipt=done.receipt_number)
     return redirect(_address(chosen), told)
+
+
+@router.post("/pay-titipan")
+def pay_titipan(request: Request, session: SessionDep, by: Collector, form: FormInput) -> Response:
+    """From the vendor's prepaid balance, on the PIN the vendor types. A wrong try is kept, so nothing here rolls back."""
+    chosen = _chosen(session, by, form.values.get("market", ""), form.values.get("session", ""))
+    place, typed = _number(form, "place"), form.values.get("titipan_amount", "").strip()
+    day, errors = _day(session, chosen), dict[str, str]()
+    try:
+        amount = parse_rupiah(typed) if typed else None
+        if amount is not None and amount < 1:
+            raise BadAmount(typed)
+        collection.refuse_closed(session, chosen.market.id, chosen.opening.code, day)
+        done = pay_with_pin(
+            session, chosen.market.id, _number(form, "permit"), pin=form.values.get("pin", "").strip(), amount=amount,
+            session_code=chosen.opening.code, day=day, by=by, key=str(_number(form, "slip")),
+        )  # fmt: skip
+        if done.kind == PinKind.paid:
+            told = say(
+                N_("{amount} dibayar dari titipan. Bukti {receipt}."), amount=rp(done.amount), receipt=done.number
+            )
+            return redirect(_address(chosen), told)
+        errors, status = {"pin": _pin_words(done, chosen.market.timezone)}, 422
+    except BadAmount:
+        errors, status = {"titipan_amount": gettext("Tulis jumlah uang dengan angka, misalnya 8.325.")}, 422
+    except collection.DayClosed as refusal:
+        errors, status = problems(refusal), refusal.status
+    values = {k: v for k, v in form.values.items() if k != "pin"}
+    return render(request, "collection/walk.html", walk_page(session, by, chosen, place, values, errors), status)
+
+
+def _pin_words(done: PinOutcome, timezone: str) -> str:
+    """Why nothing was paid. The balance is told only to who typed the right PIN."""
+    until = clock.local(done.until, timezone).strftime("%H.%M") if done.until else ""
+    if done.kind == PinKind.resting or until:
+        return gettext("PIN terlalu sering salah. Coba lagi pukul %(time)s, atau bayar tunai.") % {"time": until}
+    if done.kind == PinKind.wrong:
+        words = ngettext("PIN salah. Tersisa %(n)s kali mencoba.", "PIN salah. Tersisa %(n)s kali mencoba.", done.left)
+        return words % {"n": done.left}
+    if done.kind == PinKind.short:
+        return gettext("Titipan hanya %(held)s, kurang untuk %(amount)s. Tidak ada yang dibayarkan.") % {
+            "held": rp(done.held), "amount": rp(done.amount),
+        }  # fmt: skip
+    return {
+        PinKind.none: gettext("Pedagang ini belum punya PIN titipan. PIN dibuat di halaman pedagang atau di loket."),
+        PinKind.own: gettext("PIN ini dibuat di meja Anda. Minta petugas lain."),
+    }.get(done.kind, gettext("Tidak ada yang perlu dibayar untuk tempat ini."))
+
+
+@router.get("/qr/{place}")
+def place_qr(session: SessionDep, by: Collector, place: RowId, market: str = "") -> Response:
+    """The QR of a place's pay page as a picture, for the vendor's phone. A place without a code has none."""
+    chosen = _chosen(session, by, market, "")
+    code = vendors.current_codes(session, CodeKind.place, chosen.market.id, [place]).get(place)
+    if code is None:
+        raise NotFound
+    picture = qr_png(f"{get_settings().base_url.rstrip('/')}/pay/{code.replace('-', '')}", scale=8)
+    return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=600"})
 
 
 @router.post("/pay-many")
@@ -209,6 +274,9 @@ def walk_page(
     current = collection.current_round(session, market_id, code, day, by=by)
     over = current is not None and collection.find_by_round(session, market_id, current.id) is not None
     done = sum(1 for s in stops if s.state in ("paid", "closed"))
+    here = asked or (waiting[0] if waiting else None)
+    holder = here.stop.vendor_id if here else None
+    codes = vendors.current_codes(session, CodeKind.place, market_id, [here.stop.place_id]) if here else {}
     return WalkPage(
         market=chosen.market,
         session_code=code,
@@ -216,7 +284,7 @@ def walk_page(
         day=day,
         choices=_choices(session, by),
         stops=stops,
-        here=asked or (waiting[0] if waiting else None),
+        here=here,
         done=done,
         total=len(stops),
         in_hand=collection.in_hand(session, market_id, by.user_id or 0),
@@ -227,6 +295,8 @@ def walk_page(
         closed=collection.is_closed(session, market_id, code, day),
         slips=collection.slips_of(session, market_id, current.id) if current is not None and not over else [],
         tickets=sum(s.count for book in books(session, market_id) for s in book.held_by(by.user_id or 0)),
+        by_pin=holder is not None and bool(with_pin(session, [holder])),
+        pay_code=codes.get(here.stop.place_id, "").replace("-", "") if here else "",
         values=values or {},
         errors=errors or {},
     )

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from market.auth.access import Anyone, Principal, Role
 from market.database import SessionDep
 from market.errors import NotFound
-from market.payments import cashdesk, refund_pages, review_pages, static_pages, titipan_pages
+from market.payments import cashdesk, pin_pages, refund_pages, review_pages, static_pages, titipan_pages
 from market.payments import service as payments
 from market.payments.models import receipt_number
 from market.payments.proof import Summary, address_of, public_jwks, qr_svg, read_token, token_of
@@ -22,6 +22,7 @@ from market.web.render import render
 
 router = APIRouter(include_in_schema=False)
 router.include_router(cashdesk.router)
+router.include_router(pin_pages.router)
 router.include_router(review_pages.router)
 router.include_router(refund_pages.router)
 router.include_router(static_pages.router)

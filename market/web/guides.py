@@ -51,6 +51,7 @@ TARGETS = {
     "payments/receipt.html": "pedagang#bukti-bayar",
     "payments/verify.html": "pedagang#bukti-bayar",
     "payments/own_titipan.html": "pedagang#titipan",
+    "payments/own_pin.html": "pedagang#titipan",
     "payments/refunds.html": "bendahara#mengembalikan-uang",
     "payments/titipan.html": "bendahara#mengembalikan-uang",
     "payments/reviews.html": "bendahara#satu-hari",

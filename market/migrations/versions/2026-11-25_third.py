@@ -29,6 +29,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("operator_id", "account", "reference", name="uq_bank_debit_reference"),
     )
     op.create_table(
+        "pin_try",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("tried_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("ok", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pin_try")),
+    )
+    with op.batch_alter_table("pin_try", schema=None) as batch_op:
+        batch_op.create_index("ix_pin_try_vendor", ["vendor_id", "at"], unique=False)
+
+    op.create_table(
         "price_source_code",
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -75,6 +87,15 @@ def upgrade() -> None:
     with op.batch_alter_table("statement_import", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_statement_import_operator_id"), ["operator_id"], unique=False)
 
+    op.create_table(
+        "vendor_pin",
+        sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("hash", sa.String(length=200), nullable=False),
+        sa.Column("set_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("set_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at_desk", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("vendor_id", name=op.f("pk_vendor_pin")),
+    )
     op.create_table(
         "counter_item",
         sa.Column("market_id", sa.String(length=8), nullable=False),
@@ -427,11 +448,16 @@ def downgrade() -> None:
         batch_op.drop_index("ix_counter_item_round")
 
     op.drop_table("counter_item")
+    op.drop_table("vendor_pin")
     with op.batch_alter_table("statement_import", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_statement_import_operator_id"))
 
     op.drop_table("statement_import")
     op.drop_table("slip_flag")
     op.drop_table("price_source_code")
+    with op.batch_alter_table("pin_try", schema=None) as batch_op:
+        batch_op.drop_index("ix_pin_try_vendor")
+
+    op.drop_table("pin_try")
     op.drop_table("bank_debit")
     # ### end Alembic commands ###
