@@ -20,12 +20,12 @@ from market.errors import Invalid
 from market.sheets.books import Row, Sheet, open_book
 from market.sheets.refusals import FileRefused, MergedHeader
 from market.sheets.xlsx import Cell
-from market.vendors import cells
+from market.vendors import cells, hours
 from market.vendors.cells import Unreadable
 from market.vendors.known import Known, known
 from market.vendors.layout import LAYOUTS, PERMITS, PLACES, VENDORS, Layout
 from market.vendors.models import ENDED, Market, PermitStatus, PlaceKind, PlaceStatus, VendorKind, VendorType
-from market.vendors.permits import NewPermit, add_permits
+from market.vendors.permits import HOURS_MEET, NewPermit, add_permits
 from market.vendors.registry import NewPlace, NewVendor, add_places, add_vendors
 from market.words import N_, Message, say
 
@@ -363,6 +363,11 @@ class _Permits(_Sheet):
                 text = say(N_("Bertumpuk dengan izin {whose} mulai {day}."), whose=whose, day=other_start.isoformat())
                 self.refuse(line, "valid_from", text)
                 return False
+        for other, shift in self.held.clashes.get(key[1], []) if occupies else []:
+            for span in self.spans.get((key[0], other), []):
+                if hours.meet((start, until), span[:2], shift):
+                    self.refuse(line, "session_code", say(HOURS_MEET))
+                    return False
         if occupies:
             self.spans.setdefault(key, []).append((start, until, values["vendor_number"]))
         if number:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from market.vendors import hours
 from market.vendors.models import ENDED, Market, MarketSession, Permit, Personal, Place, Vendor
 from market.vendors.personal import look_up
 
@@ -51,6 +52,7 @@ class Known:
     places: dict[str, KnownPlace]
     vendors: dict[str, KnownVendor]
     sessions: frozenset[str]
+    clashes: dict[str, list[tuple[str, int]]]
     spans: dict[tuple[str, str], list[Span]]
     permits: dict[tuple[str, str], dict[Span, str]]
     permit_numbers: frozenset[str]
@@ -76,7 +78,14 @@ def known(session: Session, market: Market) -> Known:
             .where(col(Vendor.operator_id) == market.operator_id)
         )
     }  # fmt: skip
-    sessions = session.execute(select(col(MarketSession.code)).where(col(MarketSession.market_id) == market.id))
+    openings = [
+        (code, opens, closes)
+        for code, opens, closes in session.execute(
+            select(col(MarketSession.code), col(MarketSession.opens), col(MarketSession.closes)).where(
+                col(MarketSession.market_id) == market.id
+            )
+        )
+    ]
     spans: dict[tuple[str, str], list[Span]] = {}
     permits: dict[tuple[str, str], dict[Span, str]] = {}
     numbers: set[str] = set()
@@ -98,6 +107,6 @@ def known(session: Session, market: Market) -> Known:
             spans.setdefault(key, []).append(span)
     holders = {v.nik_hash: v.number for v in vendors.values() if v.nik_hash}
     return Known(
-        places, vendors, frozenset(sessions.scalars()), spans, permits, frozenset(numbers), holders,
+        places, vendors, frozenset(code for code, *_ in openings), hours.clashing(openings), spans, permits, frozenset(numbers), holders,
         lambda nik: look_up("nik", nik),
     )  # fmt: skip

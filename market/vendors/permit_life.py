@@ -14,10 +14,17 @@ from market.vendors import terms, workflow
 from market.vendors.applications import months_later
 from market.vendors.life_models import LifeStep, SubletNotice
 from market.vendors.models import ENDED, Market, Permit, PermitStatus, Place
-from market.vendors.permits import NO_OVERLAP, EndsBeforeItBegins, PermitEnded, PermitUnknown, PlaceOccupied
+from market.vendors.permits import (
+    NO_OVERLAP,
+    EndsBeforeItBegins,
+    PermitEnded,
+    PermitUnknown,
+    PlaceOccupied,
+    refuse_meeting_hours,
+)
 from market.words import N_, say
 
-REVOKE, UPHOLD, RETURN, NOTICE = "revoke", "uphold", "return", "notice"
+RENEW, REVOKE, UPHOLD, RETURN, NOTICE = "renew", "revoke", "uphold", "return", "notice"
 
 
 class RenewalNotOpen(Conflict):
@@ -83,7 +90,7 @@ def act(
         known = select(col(LifeStep.id)).where(col(LifeStep.market_id) == market.id, col(LifeStep.once) == once)
         if session.execute(known).first():
             raise ValidatedAlready(year=today.year)
-    elif action == "renew":
+    elif action == RENEW:
         facts = _renew(session, market, permit, today)
     elif action == REVOKE:
         facts = _revoke(session, market, permit, today)
@@ -102,6 +109,8 @@ def act(
         if NO_OVERLAP in str(error.orig):
             raise PlaceOccupied from error
         raise
+    if action in (RENEW, UPHOLD) and permit.status not in ENDED:
+        refuse_meeting_hours(session, market.id, [permit.place_id])
     return permit
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from market import cli, clock, installation, tour
 from market.app import create_app
+from market.auth.access import SYSTEM
 from market.collection import service as collection
 from market.database import make_engine, session_scope
 from market.demo import service as demo
@@ -24,6 +25,8 @@ from market.payments import service as payments
 from market.payments.evidence import evidence
 from market.tour import PAY_CODE, PEOPLE
 from market.vendors import service as vendors
+from market.vendors.models import MarketSession
+from market.vendors.permits import NewPermit, PlaceOccupied
 from tests.conftest import BOTH, _create_database, build
 
 NOW = datetime(2026, 11, 24, 4, 30, tzinfo=UTC)  # half past twelve in Denpasar
@@ -95,6 +98,33 @@ def test_the_tours_card_owes_ten_days_of_a_kereneng_stall(city: Engine) -> None:
         assert card is not None
         owed = dues.unpaid(session, "KRN", vendor_id=card.ref)
         assert (len(owed), sum(line.remaining for line in owed)) == (10, 83_250)
+
+
+def test_kereneng_by_day_is_asoka_by_night_on_the_same_place(city: Engine) -> None:
+    """One place, two vendors, two permits; 02:00 is still yesterday's night; a third session in those hours is refused."""
+    with clock.freeze(NOW), session_scope(city) as session:
+        query = (
+            "SELECT a.place_id, a.id, a.vendor_id, b.id, b.vendor_id FROM permit a JOIN permit b ON b.market_id = a.market_id "
+            "AND b.place_id = a.place_id AND b.session_code = 'malam' AND b.status = 'ACTIVE' AND b.vendor_id <> a.vendor_id "
+            "WHERE a.market_id = 'KRN' AND a.session_code = 'pagi' AND a.status = 'ACTIVE' AND b.vendor_kind = 'TERCATAT' "
+            "AND a.vendor_kind = 'TERCATAT' ORDER BY a.place_id LIMIT 1"
+        )
+        place, by_day, seller, by_night, other = session.execute(text(query)).one()
+        charged = (
+            f"SELECT count(*) FROM charge WHERE market_id = 'KRN' AND charge_type = 'BOP' AND permit_id IN ({by_day}, {by_night}) "
+            "AND period_start = '2026-11-20' AND gross > 0"
+        )
+        assert count(session, charged) == 2, "each owes their own day"
+        night = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)  # 02:00 of the 21st in Denpasar
+        assert vendors.business_day(session, "KRN", "malam", night) == date(2026, 11, 20)
+        assert vendors.business_day(session, "KRN", "pagi", night + timedelta(hours=6)) == date(2026, 11, 21)
+        session.add(MarketSession(market_id="KRN", code="subuh", name="Subuh", opens=time(3), closes=time(6)))
+        session.flush()
+        for code in ("pagi", "malam", "subuh"):
+            with pytest.raises(PlaceOccupied), session.begin_nested():
+                wanted = NewPermit(place, code, seller if code == "malam" else other, date(2026, 12, 1))
+                vendors.add_permits(session, "KRN", [wanted], by=SYSTEM)
+        session.rollback()
 
 
 def test_the_tour_has_two_directors_for_a_tariff(city: Engine) -> None:
