@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlmodel import Session
 
-from market.payments import back_checks
+from market.payments import back_checks, number_checks
 from market.words import N_, Message, say
 
 MOST = 200
@@ -131,6 +131,6 @@ def cross_check(session: Session) -> Crossed:
                 (SELECT coalesce(sum(amount), 0) FROM payment) AS received""")
     ).one()
     found = Crossed(row.payments, row.receipts, int(row.received))
-    for sentence, query in (*_RULES, *back_checks.RULES):
+    for sentence, query in (*_RULES, *back_checks.RULES, *number_checks.RULES):
         found.differences += [say(sentence, **r._mapping) for r in session.execute(text(f"{query} LIMIT {MOST}"))]
     return found

@@ -314,10 +314,13 @@ class Books:
             self.announce("charge.dispute.closed", made)
         return made
 
-    def pay_out(self) -> Document:
-        """An automatic payout of everything that no payout holds yet."""
+    def pay_out(self, rate: int = 0) -> Document:
+        """An automatic payout of everything that no payout holds yet; with `rate` (rupiah for a dollar) settled in dollars."""
         with self.store.change():
             entries = [e for e in self.store.every("balance_transaction") if not e["payout"] and e["type"] != "payout"]
+            currency = "usd" if rate else "idr"
+            if rate:
+                entries = [e | _in_dollars(e, rate) for e in entries]
             total = sum(e["net"] for e in entries)
             if total <= 0:
                 raise StripeRefused(400, "There is nothing to pay out.", code="balance_insufficient")
@@ -328,7 +331,7 @@ class Books:
                 "arrival_date": _now() + DAY,
                 "automatic": True,
                 "created": _now(),
-                "currency": "idr",
+                "currency": currency,
                 "livemode": False,
                 "metadata": {},
                 "reconciliation_status": "completed",
@@ -336,7 +339,7 @@ class Books:
             }
             for entry in entries:
                 self._put(entry | {"payout": made["id"], "status": "available"})
-            made["balance_transaction"] = self._entry(made["id"], "payout", -total, 0, "idr", payout=made["id"])
+            made["balance_transaction"] = self._entry(made["id"], "payout", -total, 0, currency, payout=made["id"])
             self._put(made)
             self.announce("payout.paid", made)
             self.announce("payout.reconciliation_completed", made)
@@ -388,6 +391,12 @@ class Books:
         """The same event again."""
         event = self.get("event", number)
         self.courier.post(_subject(event["data"]["object"]), number, json.dumps(event), faultless=True)
+
+
+def _in_dollars(entry: Document, rate: int) -> Document:
+    """Cents of rupiah as cents of dollars."""
+    amount, fee = entry["amount"] // rate, entry["fee"] // rate
+    return {"amount": amount, "fee": fee, "net": amount - fee, "currency": "usd"}
 
 
 def _subject(it: Document) -> str:

@@ -54,8 +54,8 @@ def router(books: Books) -> APIRouter:
         return _told(lambda: books.close_dispute(dispute, won=won))
 
     @routes.post("/payout")
-    def payout() -> Response:
-        return _told(books.pay_out)
+    def payout(rate: int = 0) -> Response:
+        return _told(lambda: books.pay_out(rate))
 
     @routes.post("/resend/{event}")
     def resend(event: str) -> Response:

@@ -160,6 +160,9 @@ TAMPERED = {
     "a write-off": (
         "UPDATE write_off SET amount = amount + 1", ["dihapuskan menurut buku besar", "penghapusan 1 sebesar"],
     ),
+    "a bill": ("DELETE FROM bill WHERE id = 2", ["nomor surat tagihan tidak urut: 2 surat, nomor terakhir 3"]),
+    "a bill's counter": ("UPDATE counter SET value = 4 WHERE name = 'bill'", ["nomor surat tagihan tidak urut"]),
+    "a bill's counter that is gone": ("DELETE FROM counter WHERE name = 'bill'", ["terakhir 3, penghitung 0"]),
     "a write-off's number": (
         "UPDATE counter SET value = 0 WHERE name = 'write-off'", ["nomor penghapusan tidak urut"],
     ),
@@ -182,5 +185,7 @@ def test_each_tampered_row_is_named(
 
 def test_a_number_that_was_taken_and_lost_is_a_gap(market: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     with session_scope(market) as session:
-        ledger.take_numbers(session, "KRN", "receipt-2026", 1)
-    assert _verify(market, capsys)[0] == 1
+        for name in ("receipt-2026", "deposit", "handover", "void", "letter"):
+            ledger.take_numbers(session, "KRN", name, 1)
+    code, found = _verify(market, capsys)
+    assert code == 1 and len(found) == 5, found

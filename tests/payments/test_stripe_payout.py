@@ -5,13 +5,16 @@ from datetime import timedelta
 from sqlmodel import select
 
 from market import clock
+from market.auth import service as auth
+from market.auth.access import COOKIE, SYSTEM, Role
+from market.auth.models import UserAccount
 from market.database import session_scope
 from market.jobs.service import run_due
 from market.ledger import service as ledger
 from market.payments.models import Payment
 from market.payments.payout_models import Payout, PayoutLine
 from tests.payments.city import assert_clean
-from tests.payments.test_stripe import ALL, Street, street  # noqa: F401 - a fixture
+from tests.payments.test_stripe import ALL, Street, street, text_of  # noqa: F401 - a fixture
 from tests.sandbox.running import wait_for
 
 
@@ -31,4 +34,51 @@ def test_a_payout_is_fetched_by_the_job_and_posted_once(street: Street) -> None:
         assert payout.gross == payment.amount == ALL and payout.declared == payout.net == ALL - payout.fee < ALL
         assert ledger.balance(session, "KRN", "clearing:stripe") == 0
         assert ledger.balance(session, "@PERUMDA", "bank:BPD-PERUMDA") == payout.net
+    assert_clean(street.engine)
+
+
+def test_a_payout_in_dollars_waits_for_the_bank_figure(street: Street) -> None:  # noqa: F811
+    street.begin()
+    street.control(f"pay/{street.attempt().provider_reference}")
+    wait_for(lambda: street.attempt().state == "paid")
+    street.control("payout", rate=16_500)
+    wait_for(lambda: street.outcomes() == ["applied", "noted", "noted"])
+    for hours in (2, 4):
+        with clock.freeze(clock.now() + timedelta(hours=hours)):
+            run_due(street.engine)
+    (item,) = street.reviews()
+    assert (str(item.kind), item.market_id, item.reference[:3], item.amount) == ("needs_review", "KRN", "po_", 0)
+    assert street.books() == (1, 1, ALL, 0), "nothing is booked by a guess"
+
+    with session_scope(street.engine) as session:
+        auth.add_user(session, "bendahara", name="Bendahara", password=None, by=SYSTEM)
+        auth.grant(session, "bendahara", Role.treasurer, by=SYSTEM, market_id="KRN", valid_from=clock.today())
+        user = session.exec(select(UserAccount).where(UserAccount.username == "bendahara")).one()
+        street.client.cookies.set(COOKIE, auth.open_session(session, user))
+    shown = text_of(street.client.get("/office/payments/reviews").text)
+    assert "Pencairan tidak bisa dibukukan sendiri" in shown and item.reference in shown
+    url, day = f"/office/payments/reviews/{item.id}/payout", clock.today().isoformat()
+    for wrong in (
+        {},
+        {"arrived": "x", "day": day},
+        {"arrived": "38000", "day": "besok"},
+        {"arrived": "38000", "day": "2999-01-01"},
+        {"arrived": "380.000", "day": day},
+    ):
+        refused = street.client.post(url, data=wrong)
+        assert refused.status_code == 422, wrong
+    assert (
+        street.client.post(
+            f"/office/payments/reviews/{item.id + 1}/payout", data={"arrived": "1", "day": day}
+        ).status_code
+        == 404
+    )
+    assert street.client.post(url, data={"arrived": "38.000", "day": day}).status_code == 303
+    assert street.client.post(url, data={"arrived": "38.000", "day": day}).status_code == 404, "once"
+    with session_scope(street.engine, write=False) as session:
+        payout = session.exec(select(Payout)).one()
+        assert (payout.gross, payout.fee, payout.net, payout.declared) == (ALL, ALL - 38_000, 38_000, 38_000)
+        assert ledger.balance(session, "KRN", "clearing:stripe") == 0
+        assert ledger.balance(session, "@PERUMDA", "bank:BPD-PERUMDA") == 38_000
+    assert not [r for r in street.reviews() if r.resolved_at is None]
     assert_clean(street.engine)
