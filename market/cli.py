@@ -44,6 +44,11 @@ def add(commands: Commands) -> None:
     migrated.add_argument(
         "--patience", type=int, default=migrate.PATIENCE, help="seconds to wait for a lock (PostgreSQL)"
     )
+    migrated.add_argument(
+        "--partitioned",
+        action="store_true",
+        help="an empty PostgreSQL only: growing tables in parts by month and market",
+    )
     jobs = commands.group("jobs", "Background work").verb("run", run_jobs, "Work off jobs until stopped")
     jobs.add_argument("--once", action="store_true", help="work off what is due now, then stop")
     saved = commands.verb("backup", run_backup, "Copy the running database to a file, with its row counts beside it")
@@ -83,7 +88,7 @@ def run_server(args: Namespace, out: Out) -> None:
 
 
 def upgrade(args: Namespace, out: Out) -> None:
-    migrate.upgrade(out.engine, patience=args.patience)
+    migrate.upgrade(out.engine, patience=args.patience, partitioned=args.partitioned)
     out.result({"revision": migrate.head()})
 
 

@@ -4,15 +4,16 @@ Alembic is imported where it is used: a server asks only where the database stan
 """
 
 import re
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
-from market import tables
+from market import partitions, tables
 from market.errors import Conflict
 from market.words import N_
 
@@ -44,11 +45,12 @@ def config(connection: Connection | None = None) -> "Config":
     return made
 
 
-def upgrade(engine: Engine, revision: str = "head", *, patience: int = PATIENCE) -> None:
+def upgrade(engine: Engine, revision: str = "head", *, patience: int = PATIENCE, partitioned: bool = False) -> None:
     """Migrate forwards and re-create triggers, in one transaction: all of it or nothing.
 
     On PostgreSQL a lock that is not had within `patience` seconds ends it (raises InUse): whoever waits for a lock on a
-    table holds up everybody who comes after, so a migration must not wait long under load.
+    table holds up everybody who comes after, so a migration must not wait long under load. `partitioned` creates the growing
+    tables in parts; a database made so gets the parts of the coming months at every upgrade (raises partitions.AlreadyWhole).
     """
     from alembic import command
 
@@ -56,7 +58,11 @@ def upgrade(engine: Engine, revision: str = "head", *, patience: int = PATIENCE)
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{int(patience)}s'")
-            command.upgrade(config(connection), revision)
+            if partitioned:
+                partitions.refuse_whole(connection)
+            with partitions.dividing() if partitioned or partitions.is_partitioned(connection) else nullcontext():
+                command.upgrade(config(connection), revision)
+            partitions.extend(connection)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in (LOCK_NOT_AVAILABLE, DEADLOCK):
             raise InUse(seconds=patience) from error
@@ -85,5 +91,13 @@ def drift(connection: Connection) -> list[object]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    # A foreign key to a divided table is listed once more for each part.
+    def wanted(item: Any, _name: str | None, kind: str, reflected: bool, _other: object) -> bool:
+        return not (
+            kind == "foreign_key_constraint"
+            and reflected
+            and item.elements[0].target_fullname.startswith(f"{partitions.SCHEMA}.")
+        )
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": wanted})
     return list(compare_metadata(context, tables.metadata))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from market import audit
+from market import audit, partitions
 from market.desk import queries
 from market.dues import interest, letters
 from market.dues import late_notices as late_notices
@@ -49,6 +49,12 @@ def end_what_ended(session: Session, payload: Payload) -> None:
     """Offers past their last day lapse; permits past theirs are closed as expired or revoked."""
     applications.lapse_offers(session)
     permit_life.close_ended(session)
+
+
+@handler("database.partitions", every=timedelta(days=1))
+def make_coming_parts(session: Session, payload: Payload) -> None:
+    """Where tables are divided by month: the months ahead."""
+    partitions.extend(session.connection())
 
 
 @caller("prices.sources", every=timedelta(minutes=15))
