@@ -135,11 +135,10 @@ class Acquirer:
             except BankRefused as refused:
                 said = Refused(refused.status, service, refused.case, refused.reason)
                 return JSONResponse(said.body, said.status)
-            if service not in ("73", "51"):
-                if self.dice.strikes("hang"):
-                    time.sleep(self.dice.faults.hang_seconds)
-                if self.dice.strikes("fail_after_commit"):
-                    return JSONResponse({"responseCode": f"504{service}00", "responseMessage": "Timeout"}, 504)
+            if service != "73" and self.dice.strikes("hang"):
+                time.sleep(self.dice.faults.hang_seconds)
+            if service not in ("73", "51") and self.dice.strikes("fail_after_commit"):
+                return JSONResponse({"responseCode": f"504{service}00", "responseMessage": "Timeout"}, 504)
             return JSONResponse({"responseCode": f"200{service}00", "responseMessage": "Successful", **data})
 
         return answer

@@ -79,7 +79,10 @@ class StripeApi:
             self._authorise(request)
             params = self._params(request, body)
             if request.method != "POST":
-                return JSONResponse(self._read(path, params), headers=headers)
+                found = self._read(path, params)
+                if self.books.dice.strikes("hang"):
+                    time.sleep(self.books.dice.faults.hang_seconds)
+                return JSONResponse(found, headers=headers)
             found, replayed = self._once(request, path, params)
         except StripeRefused as refused:
             return JSONResponse(refused.body, refused.status, headers)
