@@ -3,7 +3,7 @@
 
 const CORRECTION = [7, 10, 15, 20, 26, 18, 20, 24, 30, 18, 20, 24, 26, 30, 22, 24, 28, 30, 28, 28, 28, 28, 30, 30, 26, 28]; // per block, by version
 const BLOCKS = [1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 7, 8, 8, 9, 9, 10, 12, 12];
-const QUIET = 4;
+const QUIET = 1; // squares; its white frame on the page (.qr) is four more
 const NS = "http://www.w3.org/2000/svg";
 
 // Powers and logarithms of the field of 256 elements over x^8 + x^4 + x^3 + x^2 + 1.
@@ -14,7 +14,7 @@ for (let i = 0, x = 1; i < 255; i++, x = (x << 1) ^ (x & 128 ? 0x11d : 0)) {
   LOG[x] = i;
 }
 
-// `text` as an <svg> with its quiet zone. Throws RangeError where it is longer than version 26 holds (1,367 bytes).
+// `text` as an <svg>. Throws RangeError where it is longer than version 26 holds (1,367 bytes).
 export function drawing(text) {
   const rows = squares(text);
   let path = "";

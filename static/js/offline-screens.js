@@ -10,6 +10,7 @@ const CLOCK = 120_000; // ms of a wrong clock that people are told of
 
 export function screen(name) {
   for (const each of document.querySelectorAll("[data-screen]")) each.hidden = each.dataset.screen !== name;
+  $("[data-band]").hidden = name === "proof"; // the paper bears its own
 }
 
 export function why(within, sentence) {
@@ -59,7 +60,7 @@ export function walk(round, standing, here, { blocked, device }) {
 
 function side(each) {
   if (each.state === "seasonal") return say("seasonal");
-  if (each.paid) return say("part", { paid: rupiah(each.paid), owed: rupiah(each.owed) });
+  if (each.paid) return say("part-paid", { paid: rupiah(each.paid) });
   return [each.holder, each.before && each.since ? say("since", { since: shortDay(each.since) }) : ""].filter(Boolean).join(" · ");
 }
 

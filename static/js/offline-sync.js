@@ -60,7 +60,10 @@ async function send() {
     const slips = ["queued", ...(again ? ["held"] : [])].flatMap((wanted) => kept.slips.filter(({ state }) => state === wanted));
     const events = kept.events.filter(({ sent }) => !sent);
     const device = [...slips, ...events][0]?.device; // an earlier one of this phone may have left some
-    if (!device) return "done";
+    if (!device) {
+      if (kept.sync.trouble) await trouble("");
+      return "done";
+    }
     const own = slips.filter((slip) => slip.device === device);
     const queue = own.slice(0, PIECE);
     const notes = events.filter((event) => event.device === device).slice(0, PIECE);
@@ -136,9 +139,13 @@ export function download(market, session, device) {
   return navigator.locks.request("collect-send", async () => {
     const asked = Date.now();
     const query = new URLSearchParams({ market, session, ...(device ? { device } : {}) });
-    const answer = await fetch(`/collect/round.json?${query}`, { headers: { accept: "application/json" }, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(`/collect/round.json?${query}`, { headers: { accept: "application/json" }, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.type === "opaqueredirect" || answer.status === 401) {
+      await trouble("signin");
+      return "signin";
+    }
     const round = await answer.json();
-    if (!answer.ok) return answer.status === 401 ? "signin" : sentence(round) || "refused";
+    if (!answer.ok) return sentence(round) || "refused";
     const offset = ahead(round.server_time, asked, Date.now());
     await write(["kept", "rounds", "slips", "events"], async ({ get, all, put, remove }) => {
       await put("rounds", { ...round, loaded_at: new Date().toISOString() });

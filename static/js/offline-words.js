@@ -2,14 +2,14 @@
 
 const words = new Map();
 for (const word of document.querySelector("template[data-words]").content.querySelectorAll("[data-word]")) words.set(word.dataset.word, word.textContent);
-const language = document.documentElement.lang;
+const locale = document.documentElement.lang === "id" ? "id-ID" : "en-GB";
 
 export function say(name, values = {}) {
   return words.get(name).replaceAll(/\{(\w+)\}/g, (_, key) => values[key]);
 }
 
 export function rupiah(amount) {
-  return `Rp ${amount.toLocaleString(language === "id" ? "id-ID" : "en-GB")}`;
+  return `Rp\u00a0${amount.toLocaleString(locale)}`;
 }
 
 // "8.325" or "8325" → 8325; NaN for anything else.
@@ -19,11 +19,11 @@ export function amountOf(text) {
 }
 
 export function dayOf(day) {
-  return new Date(`${day}T00:00:00Z`).toLocaleDateString(language, { timeZone: "UTC", weekday: "long", day: "numeric", month: "long", year: "numeric" });
+  return new Date(`${day}T00:00:00Z`).toLocaleDateString(locale, { timeZone: "UTC", weekday: "long", day: "numeric", month: "long", year: "numeric" });
 }
 
 export function shortDay(day) {
-  return new Date(`${day}T00:00:00Z`).toLocaleDateString(language, { timeZone: "UTC", day: "numeric", month: "short" });
+  return new Date(`${day}T00:00:00Z`).toLocaleDateString(locale, { timeZone: "UTC", day: "numeric", month: "short" });
 }
 
 export function clockOf(moment, timeZone) {

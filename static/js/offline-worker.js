@@ -32,11 +32,12 @@ self.addEventListener("fetch", (event) => {
 async function page(event, url) {
   try {
     const answer = await fetch(event.request, { signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.status >= 500) throw new TypeError(String(answer.status)); // a proxy without its server is no signal either
     if (answer.ok && answer.type === "basic" && !answer.redirected && url.pathname === PAGE) event.waitUntil(keep(answer.clone()).catch(() => {}));
     return answer;
-  } catch (error) {
+  } catch {
     const kept = await caches.match(PAGE);
-    if (!kept) throw error;
+    if (!kept) return Response.error();
     return url.pathname === PAGE ? kept : Response.redirect(PAGE);
   }
 }

@@ -25,12 +25,13 @@ self.addEventListener("fetch", (event) => {
 async function page(event, url) {
   try {
     const answer = await fetch(event.request, { signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.status >= 500) throw new TypeError(String(answer.status)); // a proxy without its server is no signal either
     if (answer.ok && !answer.redirected && answer.type === "basic") event.waitUntil(keep(answer.clone()).catch(() => {}));
     return answer;
-  } catch (error) {
+  } catch {
     const shelf = await caches.open(SHELF);
     const kept = await shelf.match(name(url.searchParams.get("market")));
-    if (!kept) throw error;
+    if (!kept) return Response.error();
     const html = (await kept.text()).replace("data-cells=", "data-kept data-cells=");
     return new Response(html, { status: 200, headers: kept.headers });
   }

@@ -90,10 +90,10 @@ def test_fifty_payments_without_a_signal_are_booked_once_each_over_a_line_that_b
         take(page)
     page.click("[data-other] summary")
     page.fill("#f-amount", "30.000")
-    assert "Rp 5.025 menjadi titipan" in page.inner_text("[data-explained]")
+    assert "Rp\u00a05.025 menjadi titipan" in page.inner_text("[data-explained]")
     page.click("[data-pay-other] button")
     page.wait_for_selector("[data-screen=proof]:visible")
-    assert page.inner_text("[data-proof=credit]") == "Rp 5.025"
+    assert page.inner_text("[data-proof=credit]") == "Rp\u00a05.025"
     page.click("[data-next]")
     page.click("[data-check-in]:visible")  # the last place is seasonal
     page.wait_for_selector("[data-pay=all]:visible")
