@@ -2,7 +2,7 @@
 
 Each act may be repeated, late, wrong or cut off before its commit. A second account of what was taken is kept in plain
 Python, and compared with payments, receipts and the ledger. Every fifth act a QRIS payload is damaged: no damage may pass.
-Then a month of programs that are killed stands in month.py.
+Then collectors with phones that are lost, wrong or cut off (rounds.py), and a month of programs that are killed (month.py).
 """
 
 import argparse
@@ -25,7 +25,7 @@ from market.payments import service as payments
 from market.payments.models import OutcomeKind
 from market.payments.notices import Notification
 from market.payments.rails import qris
-from tests import month
+from tests import month, rounds
 from tests.payments import city
 
 PAYLOAD = (
@@ -204,6 +204,7 @@ def main() -> int:
     parser.add_argument("--payloads", type=int, default=100_000)
     parser.add_argument("--vendors", type=int, default=None, help="2,000 from 300 seconds on, else 200")
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--collectors", type=int, default=10, help="of the rounds on phones without a signal")
     parser.add_argument("--kills", type=int, default=None, help="at least one for each three seconds")
     args = parser.parse_args()
     sys.stdout.write(f"seed {args.seed}: again with `make soak SEED={args.seed} SECONDS={args.seconds:.0f}`\n")
@@ -215,6 +216,9 @@ def main() -> int:
         books = run(Path(folder), args.seed, args.seconds / 10)
     _print(books.acts)
     sys.stdout.write(f"in one process: {books.receipts} payments, Rp {books.taken:,} taken; everything ties\n")
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        walked = rounds.run(Path(folder), args.seed, collectors=args.collectors, days=args.days)
+    sys.stdout.write(rounds.told(walked))
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         it = month.run(
             Path(folder),

@@ -1,11 +1,11 @@
-"""A short soak: two seeds, some hundred acts each; 5,000 payloads; three days of a month whose programs are killed."""
+"""A short soak: two seeds, some hundred acts each; 5,000 payloads; three days of phones, and of programs that are killed."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-from tests import month
+from tests import month, rounds
 from tests.soak import damage, run
 
 
@@ -21,6 +21,17 @@ def test_damaged_payloads() -> None:
     dice = random.Random(5)
     for _ in range(5_000):
         damage(dice)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "seen"), [(4, "phone lost, numbers on the list as missing"), (6, "removed in mid-shift")]
+)
+def test_three_days_of_phones_that_are_lost_or_wrong(tmp_path: Path, seed: int, seen: str) -> None:
+    """Ten collectors over thirty days run in `make soak`."""
+    world = rounds.run(tmp_path, seed, collectors=3, days=3, vendors=20)
+    assert all(world.acts[act] for act in ["line cut", "altered on the way", *seen.split(", ")])
+    assert world.handed > 0
 
 
 @pytest.mark.slow

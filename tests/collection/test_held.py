@@ -12,7 +12,7 @@ from market import clock
 from market.auth.access import SYSTEM, Role
 from market.auth.models import RoleGrant
 from market.auth.service import find_user, principal_for
-from market.collection import flags, held
+from market.collection import devices, flags, held
 from market.collection import service as collection
 from market.collection.device_models import Device, SignedSlip
 from market.collection.flags import OwnDevice
@@ -231,3 +231,15 @@ def test_an_unsigned_batch_cannot_use_a_devices_numbers(town: Town) -> None:  # 
     assert town.client.post("/api/v1/slips", json=batch | {"device": "X1"}).status_code == 200
     answer = town.client.post(SYNC, json=Phone().parcel([]) | {"device": town.phone.code}).json()
     assert answer["slips"] == [] and answer["next_number"] == 1
+
+
+def test_a_wrong_clock_does_not_condemn_a_lost_phones_slip(town: Town) -> None:  # noqa: F811
+    """Its clock ran a day ahead, so the slip claims to be younger than the revocation: its round says otherwise."""
+    town.phone.ahead = timedelta(days=1)
+    honest = town.phone.slip(1, FEE)
+    town.phone.ahead = timedelta(0)
+    with clock.freeze(NOON + timedelta(minutes=10)), town.session as session:
+        devices.revoke(session, town.phone.code, reason="Hilang", by=SYSTEM)
+        session.commit()
+    with clock.freeze(NOON + timedelta(minutes=20)):
+        assert [a["outcome"] for a in town.send(honest, town.phone.slip(2, FEE))] == ["held", "refused"]
