@@ -15,11 +15,14 @@ from aiohttp import web
 from fastapi import FastAPI, Request
 from localstripe.server import app as localstripe_app
 from pydantic import SecretStr
+from sqlalchemy import Engine
+from starlette.types import Message, Receive, Scope, Send
 
-from market.payments.rails.stripe import StripeGateway, StripeRefused
+from market.app import create_app
+from market.payments.rails.stripe import Fee, StripeGateway, StripeProblem, StripeRefused
 from market.payments.rails.stripe_amount import to_stripe
 from market.payments.rails.stripe_events import ForgedWebhook, PaymentFact, parse_event, read_event
-from market.settings import Settings
+from market.settings import Settings, get_settings
 from tests.sandbox.running import served, wait_for
 
 
@@ -67,6 +70,56 @@ def test_a_refund_by_others_rules(settings: Settings) -> None:
     assert (made.amount, made.status) == (40_000, "succeeded")
     with pytest.raises(StripeRefused):
         StripeGateway(settings).refund("pi_unknown", 1_000, key="refund:2")
+
+
+def test_what_we_ask_about_a_payment(settings: Settings) -> None:
+    """When it was charged, what Stripe kept, and its refunds with our key: the questions after a silence."""
+    gateway, intent = StripeGateway(settings), _intent(settings, 90_000)
+    at = gateway.paid_at(intent.id)
+    assert at and abs((datetime.now(UTC) - at).total_seconds()) < 60
+    assert gateway.fee(intent.id) == Fee(9_000_000, 0, 9_000_000, "idr")
+    assert gateway.refunds_of(intent.id) == []
+    for n, amount in enumerate((40_000, 50_000)):
+        gateway.refund(intent.id, amount, key=f"refund:KRN:{n}:1")
+    found = {each.metadata["refund"]: each.amount for each in gateway.refunds_of(intent.id)}
+    assert found == {"refund:KRN:0:1": 40_000, "refund:KRN:1:1": 50_000}
+    client = sdk.StripeClient("sk_test_contoh", base_addresses={"api": str(settings.stripe_api_base)})
+    waiting = client.v1.payment_intents.create({"amount": to_stripe(10_000), "currency": "idr"})
+    assert gateway.paid_at(waiting.id) is None and gateway.fee(waiting.id) is None
+    for broken in ("pi_unknown", "../charges", ""):
+        with pytest.raises(StripeProblem):
+            gateway.paid_at(broken)
+
+
+@pytest.mark.parametrize(("secret", "status"), [("whsec_contoh", 200), ("whsec_lain", 400)])
+def test_their_webhook_at_our_own_door(
+    address: str, settings: Settings, database: Engine, monkeypatch: pytest.MonkeyPatch, secret: str, status: int
+) -> None:
+    """Signed by others and sent by their program: taken at the product's real address, refused with another secret."""
+    monkeypatch.setenv("MARKET_STRIPE_WEBHOOK_SECRET", "whsec_contoh")
+    get_settings.cache_clear()
+    answers: list[tuple[int, str]] = []
+
+    class Watched:
+        """The product, and what it answered."""
+
+        def __init__(self) -> None:
+            self.app = create_app(engine=database)
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def said(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    answers.append((message["status"], scope["path"]))
+                await send(message)
+
+            await self.app(scope, receive, said if scope["type"] == "http" else send)
+
+    with served(Watched()) as here:
+        hook = {"url": f"{here}/webhooks/stripe", "secret": secret, "events": ["payment_intent.succeeded"]}
+        httpx.post(f"{address}/_config/webhooks/door", json=hook).raise_for_status()
+        _intent(settings, 83_250)
+        assert wait_for(lambda: answers)[0] == (status, "/webhooks/stripe")
+    get_settings.cache_clear()
 
 
 def test_their_signature_is_read_and_checked(address: str, settings: Settings) -> None:
