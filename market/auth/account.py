@@ -1,21 +1,25 @@
 """One's own account: the password, the second factor, where one is signed in, and the programs that act for one."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Annotated
 
 import segno
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from market import audit, clock
 from market.auth import deputies, second_factor, service
-from market.auth.access import COOKIE, Anyone, Principal
+from market.auth.access import COOKIE, Anyone, Principal, Role
 from market.auth.admin import role_choices
 from market.auth.models import ApiToken, LoginSession, UserAccount
+from market.auth.passwords import HASHER
 from market.database import SessionDep
 from market.errors import MarketError, NotFound, Unauthenticated
-from market.web.forms import FormInput, problems, redirect
+from market.web.forms import FormInput, checked, problems, redirect
+from market.web.i18n import translate
 from market.web.render import render
 from market.words import N_, say
 
@@ -25,6 +29,15 @@ REF = 24
 
 class NotOpen(NotFound):
     message = N_("Sesi atau token ini tidak terbuka lagi.")
+
+
+class TokenForm(BaseModel):
+    """A token to make: what for, how long, and (if named) for one role only."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=80)]
+    days: int = Field(default=90, ge=1, le=366)
+    role: Role | None = None
+    password: str = Field(min_length=1, max_length=200)
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,9 @@ class AccountPage:
     secret: str = ""
     qr: str = ""
     recovery: list[str] = field(default_factory=list)
+    token: str = ""
+    own_roles: list[Role] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -105,6 +121,26 @@ def drop_code(request: Request, session: SessionDep, by: Anyone, form: FormInput
     return redirect("/account", say(N_("Kode dari aplikasi dilepas.")))
 
 
+@router.post("/tokens")
+def add_token(request: Request, session: SessionDep, by: Anyone, form: FormInput) -> Response:
+    """A token for a program, shown once. It outlives this session, so it asks for the password again."""
+    user = session.get_one(UserAccount, _signed_in(by))
+    data, errors = checked(TokenForm, form)
+    if data is not None and data.role and not by.has(data.role):
+        data, errors = None, {"role": translate(say(N_("Peran itu tidak Anda pegang.")))}
+    if data is not None and not (user.password_hash and HASHER.verify(data.password, user.password_hash)):
+        data, errors = None, {"token_password": translate(say(N_("Tidak cocok dengan yang sekarang.")))}
+    if data is None:
+        typed = {k: v for k, v in form.values.items() if k in ("name", "days", "role")}
+        errors = {("token_password" if k == "password" else k): v for k, v in errors.items()}
+        return render(request, "auth/account.html", _page(request, session, by, values=typed, errors=errors), 422)
+    token = service.add_token(
+        session, user.username, name=data.name, by=by, life=timedelta(days=data.days),
+        roles=[data.role] if data.role else [],
+    )  # fmt: skip
+    return render(request, "auth/account.html", _page(request, session, by, token=token))
+
+
 @router.post("/sessions/{ref}/end")
 def end_session(session: SessionDep, by: Anyone, ref: str) -> Response:
     return _end(session, by, LoginSession, ref)
@@ -144,6 +180,8 @@ def _page(
     by: Principal,
     *,
     recovery: list[str] | None = None,
+    token: str = "",
+    values: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> AccountPage:
     user_id = _signed_in(by)
@@ -180,5 +218,8 @@ def _page(
         secret=waiting[0] if waiting else "",
         qr=segno.make(waiting[1], error="m", micro=False).svg_inline(scale=4, border=2) if waiting else "",
         recovery=recovery or [],
+        token=token,
+        own_roles=sorted(by.roles - {Role.vendor}),
+        values=values or {},
         errors=errors or {},
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from market.auth import service
+from market.auth import known_device, service
 from market.auth.access import COOKIE, Anyone, Principal, Role
 from market.auth.models import LoginSession
 from market.database import SessionDep
@@ -48,6 +48,7 @@ def log_in(request: Request, session: SessionDep, by: Anyone, form: FormInput) -
         address=address,
         agent=request.headers.get("user-agent", ""),
         code=typed.get("code", "")[:20],
+        device=request.cookies.get(known_device.COOKIE, "")[:80],
     )
     if outcome.token is None:
         refusal = translate(outcome.refusal) if outcome.refusal else None
@@ -55,7 +56,17 @@ def log_in(request: Request, session: SessionDep, by: Anyone, form: FormInput) -
             request, "login.html", LoginPage(target, typed.get("username", ""), refusal, outcome.needs_code), 422
         )
     by = service.principal_of(session, outcome.token, LoginSession) or by
-    return signed_in(RedirectResponse(target or home_of(by), 303), outcome.token)
+    response = signed_in(RedirectResponse(target or home_of(by), 303), outcome.token)
+    response.set_cookie(
+        known_device.COOKIE,
+        known_device.make(typed.get("username", "").strip()),
+        max_age=known_device.LIFE,
+        httponly=True,
+        samesite="lax",
+        secure=get_settings().production,
+        path="/login",
+    )
+    return response
 
 
 @router.post("/logout")

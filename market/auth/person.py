@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col
 
 from market import audit, clock
-from market.auth import admin, deputies, second_factor, service
+from market.auth import admin, deputies, passwords, second_factor, service
 from market.auth.access import Admin, Principal, Role
 from market.auth.models import LoginSession, UserAccount
 from market.database import SessionDep
@@ -106,7 +106,7 @@ def new_password(request: Request, session: SessionDep, by: Admin, user_id: int,
     """A first password again, for who forgot theirs; every session of theirs ends."""
     user = _other(session, by, user_id)
     try:
-        user.password_hash = service.hash_password(form.values.get("password", ""), user.username)
+        user.password_hash = passwords.hash_password(form.values.get("password", ""), user.username)
     except MarketError as error:
         return render(request, "auth/person.html", _page(session, by, user_id, "password", {}, problems(error)), 422)
     _sign_out(session, user_id)

@@ -1,7 +1,6 @@
 """Signing in, sessions, tokens, grants. A failed sign-in is a returned outcome, because it must be committed."""
 
 import hashlib
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,37 +8,31 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from pwdlib import PasswordHash
 from sqlalchemy import ColumnElement, delete, func, literal, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from market import audit, clock
-from market.auth import second_factor
+from market.auth import known_device, second_factor
 from market.auth.models import ApiToken, LoginSession, Role, RoleGrant, SignInFailure, UserAccount
+from market.auth.passwords import HASHER, hash_password
 from market.auth.principal import Grant, Principal
 from market.errors import Conflict, Invalid, NotFound
 from market.words import N_, Message, say
 
 SESSION_LIFE = timedelta(hours=12)
 TOKEN_LIFE = timedelta(days=90)
-SHORTEST_PASSWORD = 12
 FREE_FAILURES = 5
-_hasher = PasswordHash.recommended()
 
 
 @lru_cache
 def _dummy_hash() -> str:
     """Verified against when the user name is unknown, so that the answer takes as long. Hashing at import would cost every start."""
-    return _hasher.hash(secrets.token_hex(16))
+    return HASHER.hash(secrets.token_hex(16))
 
 
 class UserExists(Conflict):
     message = N_("Nama pengguna {username} sudah dipakai.")
-
-
-class WeakPassword(Invalid):
-    message = N_("Kata sandi terlalu lemah.")
 
 
 class WrongPassword(Invalid):
@@ -84,39 +77,18 @@ def add_user(
 
 def hash_secret(secret: str) -> str:
     """The slow hash of something short that a person types, such as a PIN."""
-    return _hasher.hash(secret)
+    return HASHER.hash(secret)
 
 
 def is_secret(secret: str, known: str) -> bool:
     """Whether `known` is the hash of this secret."""
-    return _hasher.verify(secret, known)
-
-
-def hash_password(password: str, username: str = "", *, field: str = "password") -> str:
-    """Argon2id. Refuses short ones, the user's own name, and one character over and over."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise WeakPassword(fields={field: say(N_("Paling sedikit {n} huruf."), n=SHORTEST_PASSWORD)})
-    if len(set(password)) < 5 or (username and username.lower() in password.lower()) or _is_common(password):
-        raise WeakPassword(fields={field: say(N_("Terlalu mudah ditebak."))})
-    return _hasher.hash(password)
-
-
-# What leaked lists hold most of, here and elsewhere. A password made of nothing but these, digits and runs is guessed.
-COMMON = re.compile(
-    r"katasandi|kata[ -]?sandi|password|passw0rd|rahasia|indonesia|denpasar|sayang|bismillah|merdeka|pasar|admin|"
-    r"welcome|qwerty|asdfgh|zxcvbn|iloveyou|letmein|abcdef|uiop|hjkl|bali|[0-9!@#$%^&*._ -]+|(.)\1{2,}"
-)
-
-
-def _is_common(password: str) -> bool:
-    """Whether less than five characters are left once common words, digits and repeats are taken away."""
-    return len(COMMON.sub("", password.lower())) < 5
+    return HASHER.verify(secret, known)
 
 
 def change_password(session: Session, by: Principal, old: str, new: str) -> None:
     """Replace one's own password and end every session. Raises WrongPassword, WeakPassword."""
     user = session.get_one(UserAccount, by.user_id)
-    if not user.password_hash or not _hasher.verify(old, user.password_hash):
+    if not user.password_hash or not HASHER.verify(old, user.password_hash):
         raise WrongPassword(fields={"old": say(N_("Tidak cocok dengan yang sekarang."))})
     user.password_hash = hash_password(new, user.username, field="new")
     session.execute(
@@ -169,19 +141,31 @@ def find_user(session: Session, username: str) -> UserAccount:
     return user
 
 
-def sign_in(session: Session, username: str, password: str, *, address: str, agent: str = "", code: str = "") -> SignIn:
+def sign_in(
+    session: Session,
+    username: str,
+    password: str,
+    *,
+    address: str,
+    agent: str = "",
+    code: str = "",
+    device: str = "",
+) -> SignIn:
     """Check a password, and a code where one is asked for.
 
-    Slows down per user name *and* address: a stranger cannot lock out an officer elsewhere.
+    Guessing slows down per user name *and* address, so a stranger cannot lock out an officer elsewhere; and a browser
+    in which this person signed in before (`device`, market/auth/known_device.py) counts by itself, so neither can the
+    stall next door that shares the market's address.
     """
     moment = clock.now()
-    key = digest(f"{username.lower()}|{address}")
+    known_here = known_device.names(device, username)
+    key = digest(f"{username.lower()}|{f'device {device}' if known_here else address}")
     failure = session.get(SignInFailure, key)
     if failure and failure.retry_at > moment:
         return SignIn(None, wait_for(failure, moment))
     user = session.execute(select(UserAccount).where(col(UserAccount.username) == username)).scalar_one_or_none()
     known = user.password_hash if user and user.active and user.password_hash else None
-    if not _hasher.verify(password, known or _dummy_hash()) or user is None or known is None:
+    if not HASHER.verify(password, known or _dummy_hash()) or user is None or known is None:
         count_failure(session, key, failure, moment)
         audit.record(session, Principal.nobody(), "sign_in.refused", "user", str(user.id) if user else "unknown")
         return SignIn(None, say(N_("Nama pengguna atau kata sandi tidak cocok.")))

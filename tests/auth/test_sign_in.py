@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from market import audit, clock
-from market.auth import service
+from market.auth import known_device, passwords, service
 from market.auth.access import COOKIE, SYSTEM
 from market.auth.models import LoginSession, Role
 from tests.conftest import PASSWORD
@@ -43,6 +43,18 @@ def test_guessing_slows_down_for_the_guesser_only(session: Session) -> None:
             assert service.sign_in(session, "ani", "salah salah salah", address="thief").token is None
         assert service.sign_in(session, "ani", PASSWORD, address="thief").token is None, "still waiting"
         assert service.sign_in(session, "ani", PASSWORD, address="office").token, "the officer is not locked out"
+        # The stall next door shares the market's address: a browser she signed in with before counts by itself.
+        own, foreign = known_device.make("ani"), known_device.make("budi")
+        assert service.sign_in(session, "ani", PASSWORD, address="thief", device=own).token
+        for mark in (foreign, own[:-1] + "0", own.split(".")[0], ".", "x" * 80, "é.é"):
+            if mark != own:
+                assert service.sign_in(session, "ani", PASSWORD, address="thief", device=mark).token is None, mark
+        for _ in range(service.FREE_FAILURES):
+            service.sign_in(session, "ani", "salah salah salah", address="cafe", device=own)
+        assert service.sign_in(session, "ani", PASSWORD, address="cafe", device=own).token is None, (
+            "guesses count there too"
+        )
+        assert service.sign_in(session, "ani", PASSWORD, address="office").token
 
 
 def test_a_deputy_stands_in_for_the_dated_days_only(session: Session) -> None:
@@ -61,7 +73,7 @@ def test_a_deputy_stands_in_for_the_dated_days_only(session: Session) -> None:
 
 def test_weak_passwords_are_refused(session: Session) -> None:
     for weak in ("pendek", "aaaaaaaaaaaaaa", "ani-ani-ani-ani-2026"):
-        with pytest.raises(service.WeakPassword) as refused:
+        with pytest.raises(passwords.WeakPassword) as refused:
             service.add_user(session, "ani", name="Ani", password=weak, by=SYSTEM)
         assert refused.value.fields["password"]
 

@@ -51,3 +51,30 @@ def test_changing_the_password_ends_every_session(client: TestClient, sign_in) -
     assert client.post("/login", data={"username": username, "password": PASSWORD}).status_code == 422
     entered = client.post("/login", data={"username": username, "password": "kalimat-yang-panjang"})
     assert entered.status_code == 303
+
+
+def test_a_token_is_made_on_ones_own_page_shown_once_and_taken_back(client: TestClient, sign_in) -> None:  # type: ignore[no-untyped-def]
+    fill(client)
+    sign_in(client, Role.clerk, market_id="KRN")
+    form = {"name": "mesin antrean", "days": "30", "role": "clerk", "password": PASSWORD}
+    for wrong, field in (
+        ({"password": "salah"}, "Tidak cocok"),
+        ({"password": ""}, ""),
+        ({"days": "9999"}, ""),
+        ({"role": "admin"}, "tidak Anda pegang"),
+        ({"role": "raja"}, ""),
+        ({"name": "x"}, ""),
+    ):
+        refused = client.post("/account/tokens", data=form | wrong)
+        assert refused.status_code == 422 and field in refused.text and PASSWORD not in refused.text, wrong
+    shown = client.post("/account/tokens", data=form).text
+    token = re.findall(r'<b class="num wrap">([A-Za-z0-9_-]{40,})</b>', shown)[0]
+    page = client.get("/account").text
+    assert token not in page and "mesin antrean" in page
+    client.cookies.clear()
+    asked = {"authorization": f"Bearer {token}"}
+    assert client.get("/api/v1/vendors", headers=asked).status_code == 200
+    assert client.get("/office/users", headers=asked).status_code == 403
+    ended = re.findall(r"/account/tokens/[0-9a-f]+/end", page)[0]
+    assert client.post(ended, headers=asked).status_code == 303
+    assert client.get("/api/v1/vendors", headers=asked).status_code == 401
