@@ -36,6 +36,7 @@ from market.desk import card_pages as desk_card_pages
 from market.desk import floor as desk_floor
 from market.desk import guide as desk_guide
 from market.desk import help as desk_help
+from market.desk import message_pages as desk_messages
 from market.desk import own as desk_own
 from market.desk import own_pay as desk_own_pay
 from market.desk import pack as desk_pack
@@ -100,7 +101,7 @@ ROUTERS = (
     pricing_api.router, pricing_pages.router, pricing_offline.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
     collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router, ticket_pages.router,
-    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,
+    desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_messages.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     desk_help.router,
     monitor_api.router, monitor_pages.router,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from market import audit, partitions
-from market.desk import queries
+from market.desk import messages, queries
 from market.dues import interest, letters
 from market.dues import late_notices as late_notices
 from market.dues import service as dues
@@ -42,6 +42,18 @@ def keep_lateness(session: Session, payload: Payload) -> None:
 def pay_from_titipan(open_session: Opener, payload: Payload) -> None:
     """Vendors who said so pay what is due from their prepaid balance, each once a business day."""
     standing.pay_everywhere(open_session)
+
+
+@handler("desk.paid", every=timedelta(minutes=2))
+def tell_who_paid(session: Session, payload: Payload) -> None:
+    """Payments are announced to the vendors who chose a channel."""
+    messages.announce_paid(session)
+
+
+@handler("desk.owed", every=timedelta(minutes=30))
+def remind_who_owes(session: Session, payload: Payload) -> None:
+    """Once a week, by day, who chose a channel and owes from before today is reminded."""
+    messages.announce_owed(session)
 
 
 @handler("vendors.life", every=timedelta(minutes=30))

@@ -19,13 +19,14 @@ from market.payments import payout_models as payouts
 from market.payments import pin_models as pins
 from market.payments import refund_models as refunds
 from market.pricing import models as pricing
+from market.vendors import channel_models as channels
 from market.vendors import life_models as life
 from market.vendors import models as vendors
 from market.vendors import plan_models as plans
 from market.web import idempotency
 
 MODULES = (
-    audit, auth, calendar, collection, counter, devices, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
+    audit, auth, calendar, channels, collection, counter, devices, dues, idempotency, installation, jobs, lateness, ledger, life, payments,
     payouts, pins, plans, pricing, refunds, statements, tickets, vendors,
 )  # fmt: skip
 

@@ -27,6 +27,9 @@ MOST_ATTEMPTS = 8
 LEASE = timedelta(minutes=2)
 _addresses: dict[str, Address] = {}
 _texts: dict[str, Text] = {}
+_chosen: set[str] = set()  # messages a person gets only by the channel they chose
+_channels: dict[str, Callable[[Session, int], str]] = {}
+PLAIN_CHANNEL, NO_CHANNEL = "sms", "none"
 
 
 def addressee(kind: str) -> Callable[[Address], Address]:
@@ -39,11 +42,26 @@ def addressee(kind: str) -> Callable[[Address], Address]:
     return register
 
 
-def template(name: str) -> Callable[[Text], Text]:
-    """Register how a message is worded; None where it is no longer worth sending."""
+def channel_of_kind(kind: str) -> Callable[[Callable[[Session, int], str]], Callable[[Session, int], str]]:
+    """Register by which channel `kind:id` wants to hear: sms, whatsapp, or none. Without it: sms."""
+
+    def register(function: Callable[[Session, int], str]) -> Callable[[Session, int], str]:
+        _channels[kind] = function
+        return function
+
+    return register
+
+
+def template(name: str, *, chosen: bool = False) -> Callable[[Text], Text]:
+    """Register how a message is worded; None where it is no longer worth sending.
+
+    `chosen`: only for who chose a channel. What a person asked for, such as a sign-in code, comes by SMS all the same.
+    """
 
     def register(function: Text) -> Text:
         _texts[name] = function
+        if chosen:
+            _chosen.add(name)
         return function
 
     return register
@@ -63,7 +81,7 @@ def deliver(opened: Opener, payload: Payload) -> None:
         if claimed is None:
             return
         number, key, address, text, channel = claimed
-        ok, detail = _hand_over(settings.message_gateway_url, key, address, text)
+        ok, detail = _hand_over(settings.message_gateway_url, key, address, text, channel)
         with opened() as session:
             _note(session, number, channel, ok, detail)
 
@@ -86,23 +104,30 @@ def _claim(session: Session) -> tuple[int, str, str, str, str] | None:
         message.attempts += 1
         message.next_at = clock.now() + LEASE
         kind, _, ref = message.recipient.partition(":")
+        wish = _channels[kind](session, int(ref)) if kind in _channels and ref.isdecimal() else PLAIN_CHANNEL
+        if wish == NO_CHANNEL and message.template in _chosen:
+            _close(session, message, "no channel")
+            continue
         address = _addresses[kind](session, int(ref)) if kind in _addresses and ref.isdecimal() else None
         text = _texts[message.template](session, int(ref), dict(message.args)) if address else None
         if address and text:
-            channel = "gateway" if get_settings().message_gateway_url else "console"
-            return message.id or 0, message.key, address, text, channel
-        message.gave_up_at = clock.now()
-        session.add(Delivery(message_id=message.id or 0, at=clock.now(), channel="none", ok=False, detail="no address"))
-        session.flush()
+            return message.id or 0, message.key, address, text, PLAIN_CHANNEL if wish == NO_CHANNEL else wish
+        _close(session, message, "no address")
 
 
-def _hand_over(url: str | None, key: str, address: str, text: str) -> tuple[bool, str]:
-    """POST {id, to, text}; any 2xx is taken. The id is the same at each attempt, so a gateway can refuse a double."""
+def _close(session: Session, message: OutboxMessage, why: str) -> None:
+    message.gave_up_at = clock.now()
+    session.add(Delivery(message_id=message.id or 0, at=clock.now(), channel=NO_CHANNEL, ok=False, detail=why))
+    session.flush()
+
+
+def _hand_over(url: str | None, key: str, address: str, text: str, channel: str) -> tuple[bool, str]:
+    """POST {id, to, text, channel}, channel sms or whatsapp; any 2xx is taken. The id is the same at each attempt, so a gateway can refuse a double."""
     if not url:
-        log.info("message", to=f"…{address[-3:]}", text=text)
+        log.info("message", channel=channel, to=f"…{address[-3:]}", text=text)
         return True, ""
     try:
-        answer = httpx.post(url, json={"id": key, "to": address, "text": text}, timeout=10)
+        answer = httpx.post(url, json={"id": key, "to": address, "text": text, "channel": channel}, timeout=10)
     except httpx.HTTPError as error:
         return False, type(error).__name__
     return answer.is_success, str(answer.status_code)

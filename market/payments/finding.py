@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import String, cast, func, or_, select
 from sqlmodel import Session, col
@@ -145,6 +145,28 @@ def _search(session: Session, market_id: str, condition: object) -> list[Payer]:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+@dataclass(frozen=True)
+class PaidBy:
+    """A vendor's payment: which, and when we received it."""
+
+    market_id: str
+    payment_id: int
+    vendor_id: int
+    received_at: datetime
+
+
+def paid_since(session: Session, vendor_ids: Collection[int], since: datetime) -> list[PaidBy]:
+    """Payments of these vendors that we received since then."""
+    rows = session.execute(
+        select(col(Payment.market_id), col(Payment.id), col(Payment.vendor_id), col(Payment.received_at)).where(
+            col(Payment.vendor_id).in_(set(vendor_ids)),
+            col(Payment.business_day) >= since.date() - timedelta(days=1),
+            col(Payment.received_at) >= since,
+        )
+    )
+    return [PaidBy(*row) for row in rows]
 
 
 def receipts_by_transaction(session: Session, market_id: str, transactions: Collection[int]) -> list[tuple[str, int]]:

@@ -80,6 +80,7 @@ MENU = (
         (
             Entry("/office/places", N_("Tempat"), REGISTRY, ("/office/cards", "/office/permits", "/office/plan")),
             Entry("/office/vendors", N_("Pedagang"), REGISTRY),
+            Entry("/office/messages", N_("Pesan kepada pedagang"), (CLERK, HEAD, Role.admin, AUDITOR)),
             Entry(
                 "/office/applications",
                 N_("Permohonan"),

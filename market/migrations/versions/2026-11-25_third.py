@@ -88,6 +88,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_statement_import_operator_id"), ["operator_id"], unique=False)
 
     op.create_table(
+        "vendor_channel",
+        sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("channel", sa.String(length=10), nullable=False),
+        sa.Column("chosen_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("chosen_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("channel IN ('none', 'sms', 'whatsapp')", name=op.f("ck_vendor_channel_channel")),
+        sa.PrimaryKeyConstraint("vendor_id", name=op.f("pk_vendor_channel")),
+    )
+    op.create_table(
         "vendor_pin",
         sa.Column("vendor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("hash", sa.String(length=200), nullable=False),
@@ -449,6 +458,7 @@ def downgrade() -> None:
 
     op.drop_table("counter_item")
     op.drop_table("vendor_pin")
+    op.drop_table("vendor_channel")
     with op.batch_alter_table("statement_import", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_statement_import_operator_id"))
 
