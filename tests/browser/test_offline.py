@@ -144,11 +144,16 @@ def test_two_tabs_number_and_send_each_slip_once(phone: Phone, field: Field) -> 
 
 
 def test_a_proof_reads_on_any_phone_prints_58_mm_wide_and_bears_the_devices_signature(
-    phone: Phone, field: Field
+    phone: Phone, field: Field, browser: Any
 ) -> None:
     context = phone()
     page = enrolled(context, field)
-    page.fill("[data-find] input", "B-9")
+    page.evaluate("location.hash = '#place-9'")
+    page.wait_for_selector("[data-code]:text-is('B-9')")
+    card = page.get_attribute("[data-qris]", "href")
+    page.evaluate("location.hash = '#'")
+    page.wait_for_selector("[data-code]:not(:text-is('B-9'))")
+    page.fill("[data-find] input", f"https://pasar.example{card}")  # what a camera reads from the place's card
     page.click("[data-find] button:has-text('Cari')")
     page.click("[data-other] summary")
     page.fill("#f-amount", str(FEE))
@@ -162,6 +167,12 @@ def test_a_proof_reads_on_any_phone_prints_58_mm_wide_and_bears_the_devices_sign
         device = session.get_one(Device, address.rsplit("/", 1)[1].split("-")[0])
     assert signing.verified(device.public_key, said, signature)
     assert not signing.verified(device.public_key, said.replace(str(FEE), "9000"), signature)
+    all_sent(page)
+    anybody = browser.new_context(locale="id-ID").new_page()
+    anybody.goto(symbol.text)
+    anybody.wait_for_selector("main:has-text('KRN-20')")
+    anybody.wait_for_selector("main:has-text('B-9'):has-text('8.325')")
+    anybody.context.close()
     page.emulate_media(media="print")
     assert page.is_hidden("[data-queue]") and page.is_hidden("[data-next]") and page.is_visible(".qr")
     page.emulate_media(media="screen")
