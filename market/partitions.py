@@ -19,7 +19,7 @@ from market.words import N_
 
 SCHEMA = "parts"
 MARKETS = 8  # parts by market; a part then holds an eighth of the markets, and a month of a part some ten million charges of a country
-BEHIND, AHEAD = 13, 13  # months
+BEHIND, AHEAD = 13, 3  # months; a job makes the next ones
 BY_MONTH = {"charge": "period_start", "settlement": "period_start"}
 BY_MARKET = {
     "ledger_transaction": "book", "posting": "book", "payment": "market_id", "receipt": "market_id",
