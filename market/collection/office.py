@@ -16,7 +16,9 @@ from market.collection import classing
 from market.collection import service as collection
 from market.collection.banking import Undeposited
 from market.collection.closing import Readiness
+from market.collection.handovers import STAND_INS
 from market.collection.models import BankLine, BankMatch, Deposit, Handover, Round, RoundKind
+from market.collection.stand_in import StillOut, still_out
 from market.collection.statement_lists import own_lines, sees_whole
 from market.collection.statement_models import PayoutMatch
 from market.database import SessionDep
@@ -78,8 +80,11 @@ class ClosingPage:
     today: date
     state: Readiness
     handovers: list[HandoverRow]
+    out: list[StillOut]
+    me: int | None
     may_count: bool
     may_close: bool
+    may_stand_in: bool
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -294,8 +299,11 @@ def closing_page(
         today=today,
         state=collection.readiness(session, chosen.id, opening.code, wanted),
         handovers=[HandoverRow(handover, name, kind == RoundKind.counter) for handover, name, kind in rows],
+        out=still_out(session, chosen.id, opening.code, wanted),
+        me=by.user_id,
         may_count=by.has(Role.market_head, market_id=chosen.id),
         may_close=by.has(Role.market_head, Role.treasurer, market_id=chosen.id),
+        may_stand_in=by.has(*STAND_INS, market_id=chosen.id),
         values=values or {},
         errors=errors or {},
     )

@@ -16,7 +16,6 @@ from market.collection import devices, flags, held
 from market.collection import service as collection
 from market.collection.device_models import Device, SignedSlip
 from market.collection.flags import OwnDevice
-from market.collection.handovers import RoundUnknown
 from market.dues import service as dues
 from market.money import rp
 from tests.collection.phone import Phone
@@ -137,17 +136,27 @@ def test_a_collector_removed_in_mid_shift(town: Town) -> None:  # noqa: F811
     assert (
         town.client.post("/office/devices/KRN/held", data={"slip": keys(town), "answer": "accept"}).status_code == 303
     )
-    clerk, head = office(town, Role.clerk), office(town)
     with town.session as session:
         walk = count(session, "SELECT max(id) FROM round")
-        by = principal_for(session, find_user(session, clerk))
-        with pytest.raises(RoundUnknown):
-            collection.hand_over(session, "KRN", walk, counted=3 * FEE, by=by)
-        given = collection.hand_over(session, "KRN", walk, counted=3 * FEE, because="Petugas diberhentikan", by=by)
-        assert (given.expected, given.counted_by) == (3 * FEE, by.user_id)
-        second = principal_for(session, find_user(session, head))
-        assert collection.verify(session, "KRN", given.id, received=3 * FEE, by=second).state == "verified"
-        session.commit()
+    office(town, Role.treasurer)
+    assert "kasnya belum diserahkan" in town.client.get("/office/closing?market=KRN").text
+    url = f"/office/closing/KRN/rounds/{walk}"
+    for bad in (
+        {"counted": "x", "because": "Sakit"},
+        {"counted": "24975", "because": " "},
+        {"counted": "-1", "because": "Sakit"},
+    ):
+        assert town.client.post(url, data=bad).status_code == 422, bad
+    assert town.client.post("/office/closing/KRN/rounds/999", data={"counted": "0"}).status_code == 404
+    good = {"counted": "24.975", "because": "Petugas diberhentikan"}
+    assert town.client.post(url, data=good).status_code == 303
+    assert town.client.post(url, data=good).status_code == 409, "counted once"
+    assert "dihitung orang lain" in town.client.get("/office/closing?market=KRN").text
+    office(town)
+    given = town.client.get("/api/v1/handovers").json()["items"][0]
+    assert (given["expected"], given["state"]) == (3 * FEE, "waiting")
+    url = f"/office/closing/KRN/handovers/{given['id']}"
+    assert town.client.post(url, data={"received": "24.975"}).status_code == 303
 
 
 def test_after_the_hand_over_and_after_the_close(town: Town) -> None:  # noqa: F811
