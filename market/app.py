@@ -20,6 +20,7 @@ from market.collection import api as collection_api
 from market.collection import (
     counter_pages,
     device_pages,
+    display_pages,
     reconciliation_pages,
     stand_in_pages,
     statement_pages,
@@ -101,7 +102,7 @@ ROUTERS = (
     payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_offline.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
-    collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, stand_in_pages.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router, ticket_pages.router,
+    collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, stand_in_pages.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router, ticket_pages.router, display_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_messages.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,
     desk_help.router,
     monitor_api.router, monitor_pages.router,
