@@ -1,6 +1,7 @@
 """/office/devices: the collectors' phones, what waits of their slips, and the end of a lost one."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -36,11 +37,12 @@ ReEnterer = Annotated[Principal, Depends(allow(*reentry.ENTERERS))]
 
 @dataclass(frozen=True)
 class FlagRow:
-    """Something wrong, with who sent it and what the slip claims, where that can be read."""
+    """Something wrong, with who sent it, what the slip claims where that can be read, and of a wrong clock both moments."""
 
     flag: SlipFlag
     sender: str
     claims: SlipText | None
+    moments: tuple[datetime, datetime] | None
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ def devices_page(session: Session, by: Principal, market: str) -> DevicesPage:
         rows=rows,
         collectors=devices.collectors(session, chosen.id),
         waiting=held.waiting(session, [chosen.id]),
-        flags=[FlagRow(f, names.get(f.sent_by or 0, ""), _claims(f)) for f in found],
+        flags=[FlagRow(f, names.get(f.sent_by or 0, ""), _claims(f), _moments(f)) for f in found],
         gaps=flags.gaps(session, [chosen.id]),
         own={row.device.code for row in rows if row.device.collector_id == by.user_id},
         me=by.user_id,
@@ -254,6 +256,12 @@ def _claims(flag: SlipFlag) -> SlipText | None:
     """What the slip of a flag says, whether or not it is true."""
     unpacked = flag.detail.rpartition(".")[0] if flag.kind in ("tampered", "unknown") else flag.detail
     return read(unpacked)
+
+
+def _moments(flag: SlipFlag) -> tuple[datetime, datetime] | None:
+    """What a wrong clock said, and the moment that was kept."""
+    said, arrow, kept = flag.detail.partition(" → ")
+    return (datetime.fromisoformat(said), datetime.fromisoformat(kept)) if flag.kind == "clock" and arrow else None
 
 
 def _ticked(form: FormData) -> dict[str, str]:

@@ -21,7 +21,6 @@ async function check(proof) {
     return show("bad");
   }
   if (rest.length || said?.device !== box.dataset.slip || name(said) !== box.dataset.name) return show("bad");
-  if (form) form.elements.proof.value = location.href.slice(0, LONGEST);
   const key = await keyOf(said.device);
   if (!key) return show("unsure");
   const good = await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, signed, body).catch(() => false);
@@ -51,6 +50,9 @@ function bytes(text) {
 
 function show(which, said) {
   for (const each of box.querySelectorAll("[data-proof]")) each.hidden = each.dataset.proof !== which;
+  // What the market says about the number is not about a slip that is not genuine.
+  box.querySelector("[data-about]").hidden = which === "bad";
+  if (form) form.hidden = which === "good";
   const shown = box.querySelector(`[data-proof="${which}"]`);
   if (said) {
     const moment = { dateStyle: "medium", timeStyle: "short", timeZone: box.dataset.timezone };
@@ -61,5 +63,4 @@ function show(which, said) {
     };
     for (const target of shown.querySelectorAll("[data-say]")) target.textContent = words[target.dataset.say];
   }
-  shown.focus({ preventScroll: true });
 }
