@@ -20,6 +20,7 @@ from market.auth.access import SYSTEM
 from market.database import make_engine, session_scope
 from market.pricing import catalogue
 from market.pricing.basket import ALIASES, alias_name
+from market.pricing.codes import CodeKind, Codes
 from market.pricing.importing.regions import PROVINCES, region_named
 from market.pricing.importing.service import run_import
 
@@ -34,6 +35,9 @@ def province_file(rows: int) -> bytes:
     """A long PIHPS file: goods × provinces × days, prices that move in steps of Rp 50."""
     places = list(PROVINCES.values())[:34]
     days = -(-rows // (len(GOODS) * len(places)))
+    theirs = Codes.shipped("pihps")
+    number = {place: theirs.number_of(CodeKind.area, region_named(place).id) for place in places}  # type: ignore[union-attr]
+    goods = {good: theirs.number_of(CodeKind.commodity, ALIASES["pihps", alias_name(good)]) for good in GOODS}
     out = io.StringIO()
     out.write("Date_Scraped,Date_Param,Commodity_ID,Commodity_Name,Province_ID,Province_Name,Price,Price_Type\n")
     written = 0
@@ -44,7 +48,7 @@ def province_file(rows: int) -> bytes:
                 if written < rows:
                     written += 1
                     out.write(
-                        f"2026-02-12,{day},{g},{good},{p},{place},{12_000 + 4_000 * g + 50 * ((i * 7 + p * 13) % 97)}.0,1\n"
+                        f"2026-02-12,{day},{goods[good]},{good},{number[place]},{place},{12_000 + 4_000 * g + 50 * ((i * 7 + p * 13) % 97)}.0,1\n"
                     )
     return out.getvalue().encode()
 

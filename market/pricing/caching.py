@@ -15,6 +15,7 @@ from market import clock
 from market.auth.principal import Principal
 from market.database import get_engine, session_scope
 from market.pricing.freshness import Versions, current
+from market.pricing.shell import within
 from market.replica import reading
 from market.web.render import FLASH, render
 
@@ -24,16 +25,17 @@ STARTED = clock.now().replace(microsecond=0)  # a new release may draw the same 
 
 
 def page(
-    request: Request, template: str, context: Any, *, area: str, changed_at: datetime | None, cacheable: bool = True
-) -> Response:
-    """Render a public page as a stranger sees it, so that one cached copy serves everybody."""
+    request: Request, template: str, context: Any, *, area: str, changed_at: datetime | None, cacheable: bool = True,
+    shelled: bool = False,
+) -> Response:  # fmt: skip
+    """Render a public page as a stranger sees it, so that one cached copy serves everybody. `shelled`: see shell.py."""
     request.state.principal = Principal.nobody()
     request.cookies.pop(FLASH, None)
-    html = render(request, template, context)
+    html = within(request, template, context).encode() if shelled else bytes(render(request, template, context).body)
     headers = {"vary": "Accept-Encoding, Accept-Language, Cookie"}
     if cacheable:
         headers[AREA_HEADER] = area
-    return conditional(request, bytes(html.body), "text/html; charset=utf-8", changed_at=changed_at, headers=headers)
+    return conditional(request, html, "text/html; charset=utf-8", changed_at=changed_at, headers=headers)
 
 
 @contextmanager

@@ -98,8 +98,9 @@ def show_board(
             found = against(session, found, since)
     context = views.board_page(found, q, since)
     return page(
-        request, "pricing/board.html", context, area=found.market.id, changed_at=found.changed_at, cacheable=not q
-    )
+        request, "pricing/board.html", context, area=found.market.id, changed_at=found.changed_at, cacheable=not q,
+        shelled=not q,
+    )  # fmt: skip
 
 
 @router.get("/board/{market}")

@@ -102,11 +102,11 @@ class _Said:
     up: str
     down: str
     same: str
-    nothing: str
+    nothing: Markup
     judged: dict[str, str]
-    none: str
+    none: Markup
     few: str
-    unseen: str
+    unseen: Markup
     last: str
 
 
@@ -116,41 +116,44 @@ def _said(_lang: str) -> _Said:
         up=gettext("naik %(amount)s sejak %(since)s"),
         down=gettext("turun %(amount)s sejak %(since)s"),
         same=gettext("tetap sejak %(since)s"),
-        nothing=gettext("belum ada pembanding"),
+        nothing=escape(gettext("belum ada pembanding")),
         judged={
             "above": gettext("di atas %(kind)s %(figure)s"),
             "on": gettext("tepat %(kind)s %(figure)s"),
             "within": gettext("dalam %(kind)s %(figure)s"),
             "below": gettext("di bawah %(kind)s %(figure)s"),
         },
-        none=gettext("tanpa harga acuan"),
+        none=escape(gettext("tanpa harga acuan")),
         few=gettext("baru %(n)s dari 3 pedagang"),
-        unseen=gettext("tidak diamati"),
+        unseen=escape(gettext("tidak diamati")),
         last=gettext("terakhir %(day)s: %(price)s"),
     )
 
 
 @lru_cache(maxsize=1_024)
-def _called(item: Item, _lang: str) -> tuple[str, str]:
+def _called(item: Item, _lang: str) -> tuple[Markup, Markup]:
     """Name and *per kg*: a commodity keeps them from one publication to the next."""
-    return wording.name(item), gettext("per %(unit)s") % {"unit": wording.unit(item)}
+    return escape(wording.name(item)), escape(gettext("per %(unit)s") % {"unit": wording.unit(item)})
 
 
 @lru_cache(maxsize=1_024)
-def _judged(reference: Reference, verdict: Verdict, lang: str) -> str:
+def _judged(reference: Reference, verdict: Verdict, lang: str) -> Markup:
     """*di atas HET 57.000*: a rule changes by decree, not by publication."""
     words_of = _said(lang).judged[wording.JUDGEMENT[verdict]]
-    return words_of % {"kind": reference.kind.value, "figure": wording.judged_figure(reference, verdict)}
+    return escape(words_of % {"kind": reference.kind.value, "figure": wording.judged_figure(reference, verdict)})
+
+
+_NOTHING = Markup()
 
 
 def _line(row: BoardRow, board: Board, said: _Said, lang: str) -> Line:
     name, per = _called(row.item, lang)
     if row.price is None:
-        last = ""
+        last = Markup()
         if row.last_day and row.last_price is not None:
-            last = said.last % {"day": wording.last_seen(row.last_day), "price": words.money(row.last_price)}
-        missing = said.few % {"n": row.n} if row.n else said.unseen
-        return Line(row.item.id, name, per, None, "", Markup(), "", "", missing, last, Markup())
+            last = escape(said.last % {"day": wording.last_seen(row.last_day), "price": words.money(row.last_price)})
+        missing = escape(said.few % {"n": row.n}) if row.n else said.unseen
+        return Line(row.item.id, name, per, None, "", _NOTHING, "", _NOTHING, missing, last, _NOTHING)
     reference, verdict = row.reference, row.verdict
     judgement, lower, upper, against = "none", None, None, said.none
     if reference and verdict:
@@ -158,14 +161,16 @@ def _line(row: BoardRow, board: Board, said: _Said, lang: str) -> Line:
         against = _judged(reference, verdict, lang)
     direction, change = _moved(row, board, said)
     spark = chart.sparkline(row.recent, lower, upper, above=verdict is Verdict.above)
-    return Line(row.item.id, name, per, words.money(row.price), direction, change, judgement, against, "", "", spark)
+    return Line(
+        row.item.id, name, per, words.money(row.price), direction, change, judgement, against, _NOTHING, _NOTHING, spark
+    )  # fmt: skip
 
 
 def _moved(row: BoardRow, board: Board, said: _Said) -> tuple[str, Markup]:
     """The triangle and the words since the last published day; the figures are numbers and dates of ours."""
     change = row.change
     if change is None:
-        return "none", escape(said.nothing)
+        return "none", said.nothing
     since = wording.since(change.since, board.day)
     if change.amount == 0:
         return "same", escape(said.same % {"since": since})

@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from market import installation
 from market.auth.principal import Principal
 from market.database import get_engine, session_scope
 from market.settings import get_settings
 from market.web import words
-from market.web.guides import help_for
+from market.web.guides import help_for, slug
 from market.web.i18n import gettext, language, ngettext, translate
 from market.web.menu import menu
 
@@ -34,6 +35,7 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
     )
     env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.globals.update(_=_said, gettext=_said)
     env.filters.update(
         rp=words.money,
         number=words.number,
@@ -44,10 +46,27 @@ def _environment() -> Environment:
         time=words.time_of,
         ago=words.ago,
         say=translate,
+        slug=slug,
         translated=gettext,  # of a value: `_()` would take it for markup and for a format
     )
     env.globals.update(static=static, menu=menu, development=not get_settings().production)
     return env
+
+
+def _said(msgid: str, /, **values: Any) -> Markup:
+    """`_()` of templates as Jinja's newstyle gettext has it: the sentence is ours, the values are escaped. Sentences without
+    values are most of a page, and are made once a language."""
+    return _sentence(msgid, language()) % values if values else _whole(msgid, language())
+
+
+@lru_cache(maxsize=8_192)  # templates say literals only
+def _sentence(msgid: str, _lang: str) -> Markup:
+    return Markup(gettext(msgid))  # noqa: S704 - our own
+
+
+@lru_cache(maxsize=8_192)
+def _whole(msgid: str, lang: str) -> Markup:
+    return _sentence(msgid, lang) % {}
 
 
 @lru_cache
@@ -66,24 +85,24 @@ def static(path: str) -> str:
 def render(request: Request, template: str, page: Any, status: int = 200, **headers: str) -> HTMLResponse:
     """Answer with a page. `page` is a frozen dataclass; a name the template misses fails, here and in a test."""
     flash = request.cookies.get(FLASH)
-    html = (
-        environment()
-        .get_template(template)
-        .render(
-            page=page,
-            request=request,
-            by=getattr(request.state, "principal", None) or Principal.nobody(),
-            lang=language(),
-            help=help_for(template, language()),
-            flash=_unwrap(flash),
-            sample_data=sample_data(request),
-            url_with=lambda **changes: url_with(request, **changes),
-        )
-    )
+    html = environment().get_template(template).render(page=page, **surroundings(request, template, flash))
     response = HTMLResponse(html, status, headers={k.replace("_", "-"): v for k, v in headers.items()})
     if flash:
         response.delete_cookie(FLASH)
     return response
+
+
+def surroundings(request: Request, template: str, flash: str | None = None) -> dict[str, Any]:
+    """What every template sees beside its page."""
+    return {
+        "request": request,
+        "by": getattr(request.state, "principal", None) or Principal.nobody(),
+        "lang": language(),
+        "help": help_for(template, language()),
+        "flash": _unwrap(flash),
+        "sample_data": sample_data(request),
+        "url_with": lambda **changes: url_with(request, **changes),
+    }
 
 
 def sample_data(request: Request) -> bool:

@@ -105,7 +105,8 @@ class Namer:
         by_code = (self._known.areas.get(ours) or region_coded(ours)) if ours else None
         if named and by_code and named.id != by_code.id:
             return Reason.codes_disagree
-        return by_code or named or Reason.unknown_region
+        found = by_code or named
+        return self._known.areas.get(found.id, found) if found else Reason.unknown_region
 
 
 def _slug(text: str) -> str:

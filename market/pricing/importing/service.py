@@ -24,7 +24,7 @@ from market.pricing.importing.regions import Region, region_coded
 from market.pricing.importing.repeats import twins_on_record
 from market.pricing.importing.shapes import read, recognise
 from market.pricing.models import AreaKind, Commodity, Group
-from market.pricing.recording import Observation, take
+from market.pricing.recording import take_series
 from market.web.i18n import gettext, translate
 from market.words import N_
 
@@ -93,8 +93,7 @@ def _import(
         target = area if region is None else _own(session, region)
         assert target is not None  # a file without regions and without --market was refused above
         reading.flags += twins_on_record(session, target.id, target.name, series, source=reading.source)
-        observations = [Observation(c, day, price) for c, days in series.items() for day, price in days.items()]
-        taken = take(session, target.id, observations, source=reading.source, by=by)
+        taken = take_series(session, target.id, series, source=reading.source, by=by)
         counts.update(taken=taken.taken, unchanged=taken.unchanged, revised=taken.revised)
         reasons.update(taken.reasons)
         written.append(target.id)
