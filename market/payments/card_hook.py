@@ -23,14 +23,15 @@ TRIES = 3  # two deliveries that lock crosswise, or a charge that was paid in be
 @router.post("/webhooks/stripe")
 async def stripe_webhook(request: Request, by: Anyone) -> Response:
     """200 once it is committed, or known; 400 for what is not Stripe's; 503 so that Stripe repeats what we could not take."""
-    secret = get_settings().stripe_webhook_secret.get_secret_value()
+    settings = get_settings()
+    secret, key = settings.stripe_webhook_secret.get_secret_value(), settings.stripe_api_key.get_secret_value()
     if not secret.strip():
         return _say(404, "no such endpoint")
     body = await _body(request)
     if body is None:
         return _say(413, "body too large")
     try:
-        event = read_event(body, request.headers.get("stripe-signature"), secret=secret, now=clock.now())
+        event = read_event(body, request.headers.get("stripe-signature"), secret=secret, now=clock.now(), key=key)
     except WebhookRefused as refused:
         log.warning("stripe_webhook", refused=type(refused).__name__)
         return _say(400, refused.code)

@@ -11,6 +11,7 @@ WebhookRefused (400)
 ├── UnsignedWebhook        no or unreadable Stripe-Signature header
 ├── ForgedWebhook          no signature in it fits
 ├── StaleWebhook           signed too long ago: perhaps a replay
+├── StrangersWebhook       of another account, or of test mode at a live key (and the other way)
 ├── FutureWebhook          signed in the future: would stay replayable (the SDK lets it pass)
 └── UnreadableWebhook      not UTF-8, not JSON, or not a snapshot event
 """
@@ -56,6 +57,10 @@ class StaleWebhook(WebhookRefused):
 
 class FutureWebhook(WebhookRefused):
     """Signed further ahead than the tolerance."""
+
+
+class StrangersWebhook(WebhookRefused):
+    """Signed with our secret, and still not about our money."""
 
 
 class UnreadableWebhook(WebhookRefused):
@@ -136,12 +141,20 @@ class StripeEvent:
     fact: Fact | None
     problem: str = ""
     raw: str = ""  # as received, for the inbox
+    account: str = ""  # of a connected account: we have none
 
 
-def read_event(raw: bytes, signature: str | None, *, secret: str, now: datetime) -> StripeEvent:
-    """Verify the signature over the raw bytes, then its time, then read. Raises WebhookClosed or a WebhookRefused."""
+def read_event(raw: bytes, signature: str | None, *, secret: str, now: datetime, key: str = "") -> StripeEvent:
+    """Verify the signature over the raw bytes, then its time, then read. Raises WebhookClosed or a WebhookRefused.
+
+    `key` is our API key: what happens in test mode is no money of a live one.
+    """
     verify(raw, signature, secret=secret, now=now)
-    return parse_event(raw)
+    event = parse_event(raw)
+    mode = re.match("[a-z]+_(live|test)_", key)
+    if event.account or (mode and event.livemode != (mode[1] == "live")):
+        raise StrangersWebhook()
+    return event
 
 
 def verify(raw: bytes, signature: str | None, *, secret: str, now: datetime) -> None:
@@ -180,16 +193,18 @@ def parse_event(raw: bytes) -> StripeEvent:
     if not event_id.isprintable() or not 0 < len(event_id) <= 255:
         raise UnreadableWebhook()
     created, live = datetime.fromtimestamp(made, UTC), data.get("livemode") is True
+    account = str(data.get("account") or "")
     reader = _READERS.get(kind)
     if reader is None:
-        return StripeEvent(event_id, kind, created, live, None, raw=text)
+        return StripeEvent(event_id, kind, created, live, None, raw=text, account=account)
     try:
         it = data["data"]["object"]
         if not isinstance(it, dict):
             raise TypeError("data.object is not an object")
-        return StripeEvent(event_id, kind, created, live, reader(kind, it), raw=text)
+        return StripeEvent(event_id, kind, created, live, reader(kind, it), raw=text, account=account)
     except (KeyError, TypeError, ValueError) as error:
-        return StripeEvent(event_id, kind, created, live, None, problem=f"{type(error).__name__}: {error}", raw=text)
+        problem = f"{type(error).__name__}: {error}"
+        return StripeEvent(event_id, kind, created, live, None, problem=problem, raw=text, account=account)
 
 
 def checkout_fact(session: Mapping[str, Any], kind: str = "") -> CheckoutFact:
