@@ -30,16 +30,17 @@ export function queue(kept, timezone) {
 }
 
 // The one thing a person must know now, the gravest first.
-export function notice({ sync, device, slips, events }, { full, stale }) {
+export function notice({ sync, device, slips, events }, { full, stale, closed }) {
   const trouble = slips.filter((slip) => slip.state === "held" || slip.state === "refused").length + events.filter((event) => event.reason).length;
   const minutes = Math.round(Math.abs(sync.offset ?? 0) / 60_000);
   const name = full ? "full" : device?.revoked ? "revoked" : ["signin", "refused"].includes(sync.trouble) ? sync.trouble
-    : stale ? "stale" : Math.abs(sync.offset ?? 0) > CLOCK ? "clock" : trouble ? "trouble" : "";
+    : stale ? "stale" : closed ? "closed" : Math.abs(sync.offset ?? 0) > CLOCK ? "clock" : trouble ? "trouble" : "";
   $("[data-notice]").hidden = !name;
   if (!name) return;
   $("[data-notice-title]").textContent = say(`${name}-title`, { minutes, n: trouble });
   $("[data-notice-text]").textContent = say(`${name}-text`, { words: sync.words ?? "" });
   $("[data-notice-signin]").hidden = name !== "signin";
+  $("[data-notice-download]").hidden = name !== "stale";
   $("[data-notice-enrol]").hidden = name !== "revoked";
 }
 
@@ -83,12 +84,23 @@ function stop(here, blocked) {
   }
   $("[data-check-in]", box).hidden = pays || blocked;
   $("[data-other]", box).hidden = !pays || blocked;
+  $("[data-onward]", box).hidden = here.state !== "paid" && here.state !== "closed";
   $("[data-none]", box).hidden = here.state === "paid" || blocked;
-  const link = $("[data-qris]", box);
-  link.hidden = !here.pay_code || here.owed === 0;
-  link.href = `/pay/${encodeURIComponent(here.pay_code ?? "")}`;
+  qris($("[data-qris]", box), here);
   $("[data-slips]", box).replaceChildren(...here.slips.map((slip) => row(slipName(slip), `#slip-${slipName(slip)}`, "", rupiah(slip.amount))));
   why(box, "");
+}
+
+// The place's own QR: whoever has a signal pays with it, also where the collector has none.
+function qris(box, here) {
+  const address = `${location.origin}/pay/${encodeURIComponent(here.pay_code ?? "")}`;
+  box.hidden = !here.pay_code || here.owed === 0;
+  if (box.dataset.of === address) return;
+  box.dataset.of = address;
+  box.open = false;
+  $("a", box).href = address;
+  $("[data-place-qr]", box).setAttribute("aria-label", say("place-qr", { code: here.code }));
+  $("[data-place-qr]", box).replaceChildren(drawing(address));
 }
 
 function said(here) {

@@ -11,11 +11,13 @@ import { amountOf, rupiah, say } from "./offline-words.js";
 
 const { $ } = screens;
 const LARGEST = 100_000_000; // rupiah on one slip
+const FRESH = 600_000; // ms
 let kept;
 let session = sessionStorage.getItem("session") ?? "";
 let full = false;
 let busy = false;
-let last = null; // the place in hand, so that the next one follows it
+let last = null; // the place served last, so that the next one follows it
+let hand = null; // the place shown stays under the thumb until the person moves on, whatever is sent or fetched meanwhile
 
 if (fit()) start();
 else screens.screen("unfit");
@@ -31,6 +33,14 @@ async function start() {
   full = !(await room());
   await render();
   await sync.begin(render);
+  await refresh();
+}
+
+// With a signal the round is kept fresh: who paid by QRIS meanwhile is not asked again.
+async function refresh() {
+  const round = current();
+  const old = round && !stale(round) && Date.now() - Date.parse(round.loaded_at) > FRESH;
+  if (old && navigator.onLine && !busy) await sync.download(round.market, round.session, kept.device.device).catch(() => {});
 }
 
 // What is shown follows from what is kept and the address; called after every change of either.
@@ -38,7 +48,7 @@ async function render() {
   kept = await look();
   const round = current();
   screens.queue(kept, round?.timezone);
-  screens.notice(kept, { full, stale: round && stale(round) });
+  screens.notice(kept, { full, stale: round && stale(round), closed: round?.closed });
   screens.slips(kept);
   const [, kind, id] = location.hash.match(/^#(place|slip|download|enrol)-?(.*)$/) ?? [];
   if (!kept.device || kind === "enrol") return screens.screen("enrol");
@@ -49,8 +59,9 @@ async function render() {
   if (!round || kind === "download") return offer();
   const walk = standing(round, kept.slips, kept.events);
   const asked = kind === "place" && walk.stops.find((each) => each.place_id === Number(id));
-  const here = asked || following(walk.stops, last);
-  $("[data-stop]").dataset.place = here?.place_id ?? "";
+  const here = asked || walk.stops.find((each) => each.place_id === hand) || following(walk.stops, last);
+  hand = here?.place_id ?? null;
+  $("[data-stop]").dataset.place = hand ?? "";
   screens.walk(round, walk, here, { blocked: blocked(round), device: kept.device });
   sessions();
   screens.screen("walk");
@@ -66,7 +77,7 @@ function stale(round) {
 }
 
 function blocked(round) {
-  return full || stale(round) || kept.device.revoked;
+  return full || stale(round) || round.closed || kept.device.revoked;
 }
 
 function offer() {
@@ -93,7 +104,7 @@ function sessions() {
 function choose(code) {
   session = code;
   sessionStorage.setItem("session", code);
-  last = null;
+  last = hand = null;
   render();
 }
 
@@ -107,10 +118,12 @@ function shown(slip, round) {
 
 function listen() {
   addEventListener("hashchange", async () => {
+    hand = null;
     await render();
     scrollTo(0, 0);
   });
-  setInterval(render, 60_000); // the day may end while the page is open
+  setInterval(() => render().then(refresh), 60_000); // the day may end while the page is open
+  addEventListener("online", refresh);
   $("[data-send]").addEventListener("click", () => sync.now());
   $("[data-enrol]").addEventListener("submit", (event) => once(event, register));
   for (const button of document.querySelectorAll("[data-download]")) button.addEventListener("click", (event) => once(event, fetchRound));
@@ -120,6 +133,7 @@ function listen() {
   $("#f-amount").addEventListener("input", explain);
   $("[data-visit]").addEventListener("submit", (event) => once(event, visit));
   $("[data-check-in]").addEventListener("click", (event) => once(event, () => tell({ kind: "check_in" })));
+  $("[data-onward]").addEventListener("click", () => onward(hand));
   $("[data-find]").addEventListener("submit", (event) => once(event, (form) => find(form.elements.q.value)));
   const camera = $("[data-scan]");
   camera.hidden = !canScan();
@@ -231,10 +245,16 @@ async function tell(event) {
   } catch (error) {
     return lost(error);
   }
-  last = place.place_id;
-  if (event.kind === "visit") location.hash = "#";
+  if (event.kind === "visit") onward(place.place_id);
   await sync.changed();
   sync.now();
+}
+
+function onward(from) {
+  last = from;
+  hand = null;
+  location.hash = "#";
+  render();
 }
 
 function find(text) {

@@ -112,6 +112,15 @@ def test_fifty_payments_without_a_signal_are_booked_once_each_over_a_line_that_b
     assert rows(field, "SELECT count(*) FROM signed_slip WHERE state = 'taken'") == [(PLACES,)]
     assert rows(field, "SELECT count(*) FROM check_in") == [(1,)]
 
+    left = page.inner_text("[data-waiting]")  # phone and market agree on what is still owed
+    field.signal(context)
+    page.click("[data-again]")
+    page.click("[data-download]:visible")
+    page.wait_for_selector("[data-screen=walk]:visible")
+    assert page.inner_text("[data-waiting]").split()[0] == left.split()[0] == "B-25"
+    assert page.locator("[data-waiting] li").count() == 1 and "16.650" in left
+    assert "16.650" in page.inner_text("[data-waiting]")
+
 
 def test_two_tabs_number_and_send_each_slip_once(phone: Phone, field: Field) -> None:
     context = phone()
@@ -150,16 +159,16 @@ def test_a_proof_reads_on_any_phone_prints_58_mm_wide_and_bears_the_devices_sign
     page = enrolled(context, field)
     page.evaluate("location.hash = '#place-9'")
     page.wait_for_selector("[data-code]:text-is('B-9')")
-    card = page.get_attribute("[data-qris]", "href")
+    card = page.get_attribute("[data-qris] a", "href")
     page.evaluate("location.hash = '#'")
     page.wait_for_selector("[data-code]:not(:text-is('B-9'))")
-    page.fill("[data-find] input", f"https://pasar.example{card}")  # what a camera reads from the place's card
+    page.fill("[data-find] input", card)  # what a camera reads from the place's card
     page.click("[data-find] button:has-text('Cari')")
     page.click("[data-other] summary")
     page.fill("#f-amount", str(FEE))
     page.click("[data-pay-other] button")
     page.wait_for_selector("[data-proof=qr] svg")
-    [symbol] = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.locator(".qr").screenshot())))
+    [symbol] = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.locator(".paper .qr").screenshot())))
     address, proof = symbol.text.split("#p=")
     body, signature = proof.split(".")
     said = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
@@ -174,7 +183,7 @@ def test_a_proof_reads_on_any_phone_prints_58_mm_wide_and_bears_the_devices_sign
     anybody.wait_for_selector("main:has-text('B-9'):has-text('8.325')")
     anybody.context.close()
     page.emulate_media(media="print")
-    assert page.is_hidden("[data-queue]") and page.is_hidden("[data-next]") and page.is_visible(".qr")
+    assert page.is_hidden("[data-queue]") and page.is_hidden("[data-next]") and page.is_visible(".paper .qr")
     page.emulate_media(media="screen")
     module = page.get_attribute("link[href$='offline-qr.js']", "href")
     for length in (1, 17, 53, 230, 231, 530, 858, 1367):
