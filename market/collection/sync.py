@@ -261,7 +261,7 @@ def _odd(device: Device, items: Sequence[Item], ahead: timedelta, before: dict[i
         text = item.signed.text
         if item.state == SlipState.refused:
             found.append(Finding(FlagKind.revoked, device.code, text.number, item.signed.digest, item.signed.body))
-        if item.booked.odd or abs(ahead) > TOLD:
+        if item.booked.odd or abs(ahead) > TOLD or _older_than_it_can_be(device, item):
             about = f"{item.booked.day}"  # one flag a day: the clock was wrong for all of it
             said = f"{text.issued_at.isoformat()} → {item.booked.paid_at.isoformat()}"
             found.append(Finding(FlagKind.clock, device.code, text.number, about, said))
@@ -269,6 +269,14 @@ def _odd(device: Device, items: Sequence[Item], ahead: timedelta, before: dict[i
         if (earlier and text.prev not in earlier) or (text.number == 1 and text.prev):
             found.append(Finding(FlagKind.chain, device.code, text.number, item.signed.digest, item.signed.body))
     return found
+
+
+def _older_than_it_can_be(device: Device, item: Item) -> bool:
+    """Whether a slip claims a time at which its device had not made it: it last told us how many it kept."""
+    if device.last_seen_at is None or device.waiting is None:
+        return False
+    made_since = item.signed.text.number > device.last_number + device.waiting
+    return made_since and item.booked.said_at < device.last_seen_at - TOLD
 
 
 def _in_order(

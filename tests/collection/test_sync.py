@@ -237,3 +237,16 @@ def test_a_clock_that_was_mended_before_sending(town: Town) -> None:
     with town.session as session:
         assert {str(row.business_day) for row in session.exec(select(SignedSlip))} == {"2026-11-24"}
         assert [f.kind for f in flags.open_flags(session, ["KRN"])] == ["clock"]
+
+
+def test_a_slip_is_not_older_than_the_phone_said(town: Town) -> None:
+    """At noon the phone kept nothing back; what it signs afterwards cannot be from the morning, whatever it says."""
+    town.send(town.phone.slip(1, FEE), waiting=0)
+    with clock.freeze(NOON + timedelta(minutes=30)):
+        town.send(town.phone.slip(2, FEE), waiting=0)
+        with town.session as session:
+            assert flags.open_flags(session, ["KRN"]) == []
+        early = (NOON - timedelta(hours=3)).isoformat()
+        assert [a["outcome"] for a in town.send(town.phone.slip(3, FEE, issued_at=early))] == ["taken"]
+    with town.session as session:
+        assert [(f.kind, f.number) for f in flags.open_flags(session, ["KRN"])] == [("clock", 3)]
