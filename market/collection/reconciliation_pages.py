@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlmodel import Session
@@ -13,12 +13,14 @@ from market import clock
 from market.auth.access import Principal, Role, allow
 from market.collection import banking, reconciliation, statements
 from market.collection.period import PeriodRow, period, records
+from market.collection.period_files import PeriodReport, gap_words, owner_words, paper, workbook
 from market.collection.reconciliation import BankSide, Desk, Gap, ThreeWay
 from market.collection.statement_lists import sees_whole
 from market.collection.statement_reading import Layout
 from market.collection.statements import FORMATS, Taken
+from market.collection.tickets import period_counts
 from market.database import SessionDep
-from market.dues.report_files import as_csv, as_xlsx
+from market.dues.report_files import as_csv
 from market.errors import Invalid, MarketError, NotFound
 from market.money import BadAmount, parse_rupiah
 from market.payments.payout_files import Where, read_settlement
@@ -26,10 +28,8 @@ from market.payments.payouts import Difference, differences, record_payout
 from market.sheets.refusals import FileTooBig
 from market.vendors.access import RowId
 from market.vendors.models import Market
-from market.web import words
 from market.web.forms import FormData, FormInput, problems, redirect
-from market.web.i18n import gettext, language, translate
-from market.web.paper import pdf
+from market.web.i18n import gettext, translate
 from market.web.render import render
 from market.words import N_, say
 
@@ -43,6 +43,10 @@ LONGEST_PERIOD = timedelta(days=366)
 
 class NoFile(Invalid):
     message = N_("Pilih filenya dulu.")
+
+
+class BadPeriod(Invalid):
+    message = N_("Isi masanya dengan tanggal yang ada, misalnya 2026-11-24.")
 
 
 class Kind(StrEnum):
@@ -87,6 +91,14 @@ class ReconciliationPage:
         return sorted([*self.ways.gaps, *self.bank.gaps], key=lambda g: -g.age)
 
     @property
+    def gap_words(self) -> dict[str, str]:
+        return gap_words()
+
+    @property
+    def owners(self) -> dict[str, str]:
+        return owner_words()
+
+    @property
     def bad_rows(self) -> list[tuple[int, str, str]]:
         """Row, column, and why it cannot be read."""
         return [(p.row, p.column, translate(p.reason)) for p in self.tried.problems] if self.tried else []
@@ -104,14 +116,21 @@ def desk(
 def period_file(
     session: SessionDep, by: Reader, kind: Kind, operator: str = "", first: str = "", last: str = ""
 ) -> Response:
-    """The period report as a file: the page's rows."""
+    """The period report as a file: the page's rows; with differences, tickets and fees beside them on paper and in XLSX."""
     page = _page(session, by, operator, first, last)
+    if page.errors:
+        raise BadPeriod
+    report = PeriodReport(
+        page.operator, page.first, page.last, page.rows, page.gaps,
+        period_counts(session, [m.id for m in page.markets], page.first, page.last),
+        page.bank.fees if page.whole else None,
+    )  # fmt: skip
     name = f"{page.operator.lower()}-{page.first}-{page.last}"
     if kind == Kind.csv:
         return _attached(as_csv(records(page.rows)), "text/csv; charset=utf-8", f"{name}.csv")
     if kind == Kind.xlsx:
-        return _attached(as_xlsx(name, records(page.rows)), XLSX, f"{name}.xlsx")
-    return _attached(_pdf(page), "application/pdf", f"{name}.pdf", "inline")
+        return _attached(workbook(report), XLSX, f"{name}.xlsx")
+    return _attached(paper(report), "application/pdf", f"{name}.pdf", "inline")
 
 
 @router.post("/{operator}/statement")
@@ -271,33 +290,3 @@ def _day(typed: str) -> date | None:
 
 def _attached(content: bytes, media: str, name: str, how: str = "attachment") -> Response:
     return Response(content, media_type=media, headers={"content-disposition": f'{how}; filename="{name}"'})
-
-
-def channel_name(channel: str) -> str:
-    """A way of the money in words."""
-    return {"cash": gettext("Tunai"), "qris": gettext("QRIS"), "stripe": gettext("Kartu")}.get(channel, channel)
-
-
-def _pdf(page: ReconciliationPage) -> bytes:
-    heads = (
-        N_("Pasar"), N_("Cara bayar"), N_("Saldo awal"), N_("Diterima"), N_("Lain-lain"), N_("Ke bank"),
-        N_("Saldo akhir"), N_("Selisih"),
-    )  # fmt: skip
-    figures = [(r.opening, r.received, r.other, r.sent, r.closing, r.difference) for r in page.rows]
-    totals = [sum(column) for column in zip(*figures, strict=True)] if figures else [0] * 6
-    data: dict[str, Any] = {
-        "lang": language(),
-        "title": gettext(N_("Laporan rekonsiliasi")),
-        "operator": page.operator,
-        "period": f"{words.day(page.first)} – {words.day(page.last)}",
-        "heads": [gettext(head) for head in heads],
-        "rows": [
-            [r.market, channel_name(r.channel), *(words.number(n) for n in line)]
-            for r, line in zip(page.rows, figures, strict=True)
-        ],
-        "total": [gettext(N_("Jumlah")), "", *(words.number(n) for n in totals)],
-        "note": gettext(
-            N_("Angka dari buku besar. Selisih: beda dengan bukti bayar, setoran, dan pencairan; 0 berarti cocok.")
-        ),
-    }
-    return pdf("collection/period.typ", data)

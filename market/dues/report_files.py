@@ -55,7 +55,7 @@ def as_csv(records: Sequence[Record]) -> bytes:
     writer = csv.writer(out)
     if records:
         writer.writerow(records[0])
-    writer.writerows([_safe(value) for value in record.values()] for record in records)
+    writer.writerows([safe(value) for value in record.values()] for record in records)
     return ("\ufeff" + out.getvalue()).encode()
 
 
@@ -63,7 +63,7 @@ def as_xlsx(title: str, records: Sequence[Record]) -> bytes:
     """One sheet; an empty report has a note in place of rows."""
     target = io.BytesIO()
     book = FastExcel(target)
-    rows = [{key: _safe(value) for key, value in record.items()} for record in records]
+    rows = [{key: safe(value) for key, value in record.items()} for record in records]
     book.sheet(title[:31], rows or [{"note": gettext(N_("Tidak ada baris pada masa ini."))}])
     book.save()
     return target.getvalue()
@@ -94,7 +94,7 @@ def statement_pdf(account: Statement, market_name: str, vendor_name: str) -> byt
     return pdf("dues/statement.typ", data)
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return value
