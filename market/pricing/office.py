@@ -21,11 +21,11 @@ from market.pricing.catalogue import Item
 from market.pricing.correcting import WaitingCorrection
 from market.pricing.models import Answer, Quote, SheetState
 from market.pricing.reading import Board, BoardRow
-from market.pricing.survey import SLOTS, BadQuotes
+from market.pricing.survey import SLOTS, TWO_PRICES, BadQuotes
 from market.pricing.survey_files import LETTERS, read_file
 from market.vendors import service as vendors
 from market.vendors.models import Market
-from market.web.forms import FormInput, problems, redirect
+from market.web.forms import FormData, FormInput, problems, redirect
 from market.web.i18n import gettext, translate
 from market.web.render import render
 from market.words import N_, say
@@ -107,7 +107,7 @@ def enter(request: Request, session: SessionDep, by: Enterer, market: str, day: 
     """Save the sheet, and hand it over when told to; one wrong cell and nothing of it is saved."""
     found = market_of(session, by, market)
     typed = form.values
-    quotes, errors = _read(session, typed)
+    quotes, errors = _read(session, form)
     if not errors:
         try:
             with session.begin_nested():
@@ -131,7 +131,7 @@ def save_cell(session: SessionDep, by: Enterer, market: str, day: date, form: Fo
     """One commodity's fields as they are typed: 204, or 422 with a sentence per wrong slot. The page saves by it."""
     found = market_of(session, by, market)
     typed = form.values
-    quotes, errors = _read(session, typed)
+    quotes, errors = _read(session, form)
     if not errors:
         try:
             with session.begin_nested():
@@ -193,8 +193,9 @@ def approve(request: Request, session: SessionDep, by: MarketHead, market: str, 
     return redirect(f"/office/prices?market={found.id}&day={day}", told)
 
 
-def _read(session: Session, typed: Mapping[str, str]) -> tuple[list[pricing.QuoteInput], dict[str, str]]:
+def _read(session: Session, form: FormData) -> tuple[list[pricing.QuoteInput], dict[str, str]]:
     """The form as quotes; an empty slot with a reason, its own or the whole commodity's, becomes that answer."""
+    typed = form.values
     quotes: list[pricing.QuoteInput] = []
     errors: dict[str, str] = {}
     for item in pricing.commodities(session, surveyed=True):
@@ -202,7 +203,9 @@ def _read(session: Session, typed: Mapping[str, str]) -> tuple[list[pricing.Quot
         for slot in range(1, SLOTS + 1):
             text = typed.get(f"p:{item.id}:{slot}", "").strip()
             answer = _answer(typed, item.id, slot)
-            if answer:
+            if len(set(form.lists.get(f"p:{item.id}:{slot}", []))) > 1:
+                errors[f"{item.id}:{slot}"] = gettext(TWO_PRICES)
+            elif answer:
                 quotes.append(pricing.QuoteInput(item.id, slot, None, Answer(answer), reason))
             elif text:
                 try:

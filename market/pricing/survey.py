@@ -18,6 +18,7 @@ from market.pricing.recording import DayFigures
 from market.words import N_, Message, say
 
 SLOTS = 3
+TWO_PRICES = N_("Dua jawaban dari satu pedagang. Tulis satu saja.")
 DEAREST = 100_000_000
 
 
@@ -96,7 +97,12 @@ def record_quotes(
     known = {item.id for item in catalogue.commodities(session, surveyed=True)}
     wrong: dict[str, Message] = {}
     rows = []
+    seen: set[tuple[str, int]] = set()
     for quote in quotes:
+        if (quote.commodity_id, quote.slot) in seen:
+            wrong[f"{quote.commodity_id}:{quote.slot}"] = say(TWO_PRICES)
+            continue
+        seen.add((quote.commodity_id, quote.slot))
         problem, flag = _judge(quote, known, past.get(quote.commodity_id, []))
         if problem:
             wrong[f"{quote.commodity_id}:{quote.slot}"] = problem
@@ -158,6 +164,8 @@ def _take_out(session: Session, market_id: str, day: date, slots: Sequence[tuple
 def _sheet(session: Session, market_id: str, day: date, by: Principal) -> Sheet:
     sheet = session.get(Sheet, (market_id, day))
     if sheet is None:
+        if newest_revision(session, market_id, [day])[day] >= 0:  # published without a sheet, by another system
+            raise SheetClosed(day=day.isoformat())
         sheet = Sheet(market_id=market_id, day=day, entered_by=by.user_id)
         session.add(sheet)
     return sheet

@@ -11,10 +11,13 @@ from typing import Any
 from market.errors import Invalid
 from market.money import BadAmount, parse_rupiah
 from market.pricing.catalogue import Item
+from market.pricing.importing.shapes import HIDDEN_ROWS
 from market.pricing.models import Answer
+from market.pricing.survey import DEAREST
 from market.sheets.books import Sheet, open_book
-from market.web.i18n import gettext
-from market.words import N_
+from market.sheets.refusals import MergedHeader
+from market.web.i18n import gettext, translate
+from market.words import N_, say
 
 MOST_ROWS = 1_000
 MOST_ERRORS = 50
@@ -28,10 +31,15 @@ class NoSurveySheet(Invalid):
     message = N_("Baris judul tidak ditemukan. Perlu kolom Bahan dan kolom 1, 2, 3 untuk pedagang.")
 
 
+class TwoColumns(Invalid):
+    message = N_("Pedagang {slot} punya dua kolom. Sisakan satu.")
+
+
 def read_file(content: bytes, name: str, items: Sequence[Item], *, slots: int) -> tuple[dict[str, str], dict[str, str]]:
     """The file as fields of the page (`p:beras-medium:1`), and a sentence for every row that cannot be taken.
 
-    Raises FileRefused for what is no spreadsheet, NoSurveySheet where no heading is found. Nothing is saved.
+    Raises FileRefused for what is no spreadsheet or has merged headings, NoSurveySheet where no heading is found, TwoColumns.
+    Nothing is saved.
     """
     for sheet in open_book(content, name).sheets:
         for number, row in enumerate(sheet.head(), 1):
@@ -39,8 +47,16 @@ def read_file(content: bytes, name: str, items: Sequence[Item], *, slots: int) -
             columns = {int(m[1]): i for i, t in enumerate(texts) if (m := _SLOT.fullmatch(t)) and int(m[1]) <= slots}
             named = next((i for i, t in enumerate(texts) if t in _NAMES), None)
             if named is not None and columns:
+                slots_named = [int(m[1]) for t in texts if (m := _SLOT.fullmatch(t)) and int(m[1]) <= slots]
+                if twice := next((n for n in slots_named if slots_named.count(n) > 1), None):
+                    raise TwoColumns(slot=twice)
+                if any(top <= number <= bottom and right > left for top, left, bottom, right in sheet.merged):
+                    raise MergedHeader(sheet=sheet.name, row=number)
                 reason = next((i for i, t in enumerate(texts) if t in _REASONS), None)
-                return _rows(sheet, number, named, columns, reason, items)
+                typed, errors = _rows(sheet, number, named, columns, reason, items)
+                if sheet.hidden_rows:
+                    errors["hidden"] = translate(say(HIDDEN_ROWS, count=sheet.hidden_rows))
+                return typed, errors
     raise NoSurveySheet
 
 
@@ -87,10 +103,9 @@ def is_answer(text: str) -> bool:
     if not text or text.casefold() in LETTERS:
         return True
     try:
-        parse_rupiah(text)
+        return 0 < parse_rupiah(text) <= DEAREST
     except BadAmount:
         return False
-    return True
 
 
 def _at(row: Sequence[Any], column: int) -> str:
