@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Index, Text, select
+from sqlalchemy import Index, Text, insert, select
 from sqlmodel import Field, Session, SQLModel, col
 
 from market import clock
@@ -93,6 +93,29 @@ def record(
             after=_canonical(after),
         )
     )
+
+
+def record_many(
+    session: Session,
+    by: Actor,
+    action: str,
+    subject: str,
+    acts: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    market_id: str | None = None,
+) -> None:
+    """Write acts `(subject_id, after)` of one kind at one moment, in one statement."""
+    if not acts:
+        return
+    moment = clock.now()
+    rows = [
+        {
+            "market_id": market_id or CITY, "at": moment, "user_id": by.user_id, "name": by.name[:120],
+            "action": action, "subject": subject, "subject_id": subject_id, "before": None, "after": _canonical(after),
+        }
+        for subject_id, after in acts
+    ]  # fmt: skip
+    session.connection().execute(insert(AuditEntry), rows)
 
 
 def seal(session: Session) -> int:

@@ -80,7 +80,6 @@ def _together(
     done = payments.take_many(
         session, market_id, takings, session_code=row.session_code, account=f"cash:collector:{by.user_id}", by=by
     )
-    # RETURNING makes it one statement for all rows; without it each row is a message of its own.
     session.connection().execute(
         insert(Slip).returning(col(Slip.number)),
         [

@@ -215,7 +215,6 @@ def _booked(session: Session, device: Device, items: Sequence[Item], by: Princip
     settled = [_outcome(item, outcomes.get(item.signed.digest)) for item in items]
     if settled:
         rows = [_row(device, item, outcomes.get(item.signed.digest), by) for item in settled]
-        # RETURNING makes it one statement for all rows; without it each row is a message of its own.
         session.connection().execute(insert(SignedSlip).returning(col(SignedSlip.number)), rows).all()
     return {item.signed.digest: _answer(item, outcomes.get(item.signed.digest)) for item in settled}
 

@@ -136,9 +136,10 @@ def take_many(
             )
         )
     done = record_many(session, drafts)
-    for row in done:
-        after = {"amount": row.amount, "credited": row.credited, "receipt": row.number}
-        audit.record(session, by, "cash.take", "payment", str(row.payment_id), market_id=market_id, after=after)
+    acts = [
+        (str(row.payment_id), {"amount": row.amount, "credited": row.credited, "receipt": row.number}) for row in done
+    ]
+    audit.record_many(session, by, "cash.take", "payment", acts, market_id=market_id)
     return done
 
 
