@@ -81,7 +81,7 @@ def _together(
         session, market_id, takings, session_code=row.session_code, account=f"cash:collector:{by.user_id}", by=by
     )
     session.connection().execute(
-        insert(Slip).returning(col(Slip.number)),
+        insert(Slip),
         [
             {
                 "market_id": market_id, "device": slip.device, "number": slip.number, "round_id": round_id,

@@ -215,7 +215,7 @@ def _booked(session: Session, device: Device, items: Sequence[Item], by: Princip
     settled = [_outcome(item, outcomes.get(item.signed.digest)) for item in items]
     if settled:
         rows = [_row(device, item, outcomes.get(item.signed.digest), by) for item in settled]
-        session.connection().execute(insert(SignedSlip).returning(col(SignedSlip.number)), rows).all()
+        session.connection().execute(insert(SignedSlip), rows)
     return {item.signed.digest: _answer(item, outcomes.get(item.signed.digest)) for item in settled}
 
 
