@@ -91,6 +91,13 @@ class OwnTicketsPage:
     def count(self) -> int:
         return sum(row.stretch.count for row in self.held)
 
+    @property
+    def following(self) -> TicketRow | None:
+        """The stretch to tear from next: what was skipped is only offered where nothing else is left."""
+        skipped = {(row.series, row.stretch.first) for row in self.gaps}
+        fresh = (row for row in self.held if (row.series, row.stretch.first) not in skipped)
+        return next(fresh, self.held[0] if self.held else None)
+
 
 @router.get("/office/tickets")
 def office(request: Request, session: SessionDep, by: Reader, market: str = "") -> Response:
