@@ -1,6 +1,7 @@
 """Settlements as others need them: what a payment paid, and dues' parts of the one statement that writes a payment."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,10 +9,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlmodel import Session, col
 
-from market.dues.apportionment import Part
 from market.dues.charges import ChargeLine, by_keys
 from market.dues.models import Bill, BillStatus, ChargeKey
-from market.dues.settlements import table
+from market.dues.settlements import Settled, table
 
 
 def settled_by(
@@ -42,20 +42,22 @@ def settlements_of(session: Session, key: ChargeKey) -> list[tuple[str, str, int
     return [(row.source, row.source_id, row.amount, row.day) for row in rows]
 
 
-# Dues' part of a larger statement (psycopg placeholders): settle these parts behind the statement's `gate`. The charges
-# are locked already; the settlement's trigger keeps `charge.settled` and refuses more than remains.
+# Dues' parts of a larger statement (psycopg placeholders). This one settles parts of the payments that its `gate` let
+# through, in one order for everybody, or two payments could wait in a ring; the settlement's trigger keeps
+# `charge.settled` and refuses more than remains.
 SETTLE_POSTGRESQL = """settled AS (
     INSERT INTO settlement (market_id, permit_id, period_start, charge_type, revision, source, source_id, amount, day, method)
-    SELECT %(market_id)s::varchar, s.permit_id, s.period_start, s.charge_type, s.revision, 'payment', %(settle_source)s::varchar, s.amount,
-        %(settle_day)s::date, %(settle_method)s::varchar
-    FROM gate, unnest(%(settle_permits)s::bigint[], %(settle_starts)s::date[], %(settle_types)s::text[],
-        %(settle_revisions)s::smallint[], %(settle_amounts)s::bigint[])
-        AS s(permit_id, period_start, charge_type, revision, amount))"""
+    SELECT s.market_id, s.permit_id, s.period_start, s.charge_type, s.revision, 'payment', s.payment_id::varchar, s.amount,
+        s.day, s.method
+    FROM json_to_recordset(%(parts)s::json) AS s(payment_id bigint, market_id text, permit_id bigint, period_start date,
+        charge_type text, revision smallint, amount bigint, day date, method text)
+    JOIN gate ON gate.payment_id = s.payment_id
+    ORDER BY 1, 2, 4, 3, 5, 7)"""
 
-# And the part that reads what is left of the charges named in `lines` (a JSON list of keys), and keeps others waiting. Each
+# This one reads what is left of the charges named in `asked.lines` (a JSON list of keys), and keeps others waiting. Each
 # is looked up by its key: a join over estimates would read the whole market.
 OWED_POSTGRESQL = """owed AS (
-    SELECT c.* FROM asked CROSS JOIN json_array_elements(asked.lines) AS l CROSS JOIN LATERAL (
+    SELECT asked.ord, c.* FROM asked CROSS JOIN json_array_elements(asked.lines) AS l CROSS JOIN LATERAL (
         SELECT c.permit_id, c.charge_type, c.period_start, c.revision, c.gross - c.relieved - c.settled AS remaining
         FROM charge c
         WHERE c.market_id = asked.market_id AND c.period_start = (l ->> 2)::date AND c.charge_type = l ->> 1
@@ -63,11 +65,11 @@ OWED_POSTGRESQL = """owed AS (
         FOR UPDATE) c)"""
 
 
-# And the part that closes the bill behind a payment, once all of it was settled.
+# And the part that closes the bills behind payments, once all of a bill was settled.
 CLOSE_BILL_POSTGRESQL = """closed AS (
     UPDATE bill SET status = 'PAID' FROM gate
-    WHERE market_id = %(market_id)s::varchar AND id = %(bill_id)s::bigint AND status = 'ACTIVE'
-        AND amount <= %(amount)s::bigint - %(credited)s::bigint)"""
+    WHERE bill.market_id = gate.market_id AND bill.id = gate.bill_id AND bill.status = 'ACTIVE'
+        AND bill.amount <= gate.amount - gate.credited)"""
 
 
 def close_paid_bill(session: Session, market_id: str, bill_id: int, settled: int) -> None:
@@ -90,16 +92,20 @@ class Remaining:
     remaining: int
 
 
-def settle_columns(payment_id: int, parts: Sequence[Part], *, day: date, method: str) -> dict[str, Any]:
-    """The parameters of SETTLE_POSTGRESQL."""
-    return {
-        "settle_source": str(payment_id), "settle_day": day, "settle_method": method,
-        "settle_permits": [part.key.permit_id for part in parts],
-        "settle_starts": [part.key.period_start for part in parts],
-        "settle_types": [str(part.key.charge_type) for part in parts],
-        "settle_revisions": [part.key.revision for part in parts],
-        "settle_amounts": [part.amount for part in parts],
-    }  # fmt: skip
+def settle_parameters(payments: Iterable[Settled]) -> dict[str, str]:
+    """The parameters of SETTLE_POSTGRESQL, as JSON."""
+    parts = [
+        {
+            "payment_id": payment.payment_id, "market_id": part.key.market_id, "permit_id": part.key.permit_id,
+            "period_start": part.key.period_start.isoformat(), "charge_type": str(part.key.charge_type),
+            "revision": part.key.revision, "amount": part.amount, "day": payment.day.isoformat(),
+            "method": payment.method,
+        }
+        for payment in payments
+        for part in payment.parts
+        if part.amount
+    ]  # fmt: skip
+    return {"parts": json.dumps(parts)}
 
 
 def remaining_of(market_id: str, rows: Sequence[dict[str, Any]] | None) -> list[Remaining]:

@@ -182,25 +182,37 @@ def columns(rows: Sequence[tuple[int, Draft]], moment: datetime) -> dict[str, ob
     }
 
 
-# The part of somebody's larger statement (psycopg placeholders) that posts one transaction behind its `gate`.
+# The part of somebody's larger statement (psycopg placeholders) that posts transactions, those that its `gate` let through.
 POST_POSTGRESQL = """posted AS (
     INSERT INTO ledger_transaction (book, id, key, kind, business_day, recorded_at, memo, content)
-    SELECT %(ledger_book)s::varchar, %(ledger_id)s::bigint, %(ledger_key)s::varchar, %(ledger_kind)s::varchar, %(ledger_day)s::date, %(ledger_at)s::timestamptz, %(ledger_memo)s::varchar,
-        %(ledger_content)s::varchar FROM gate RETURNING book, id),
+    SELECT t.book, t.id, t.key, t.kind, t.business_day, t.recorded_at, t.memo, t.content
+    FROM json_to_recordset(%(transactions)s::json) AS t(book text, id bigint, key text, kind text, business_day date,
+        recorded_at timestamptz, memo text, content text)
+    JOIN gate ON gate.transaction_id = t.id
+    RETURNING book, id),
 lines AS (
     INSERT INTO posting (book, transaction_id, n, account, amount)
     SELECT posted.book, posted.id, l.n, l.account, l.amount
-    FROM posted, unnest(%(ledger_accounts)s::text[], %(ledger_amounts)s::bigint[]) WITH ORDINALITY AS l(account, amount, n))"""
+    FROM posted JOIN json_to_recordset(%(lines)s::json) AS l(id bigint, n integer, account text, amount bigint)
+        ON l.id = posted.id)"""
 
 
-def post_columns(draft: Draft, transaction_id: int, moment: datetime) -> dict[str, object]:
-    """The parameters of POST_POSTGRESQL."""
-    return {
-        "ledger_book": draft.book, "ledger_id": transaction_id, "ledger_key": draft.key, "ledger_kind": draft.kind,
-        "ledger_day": draft.business_day, "ledger_at": moment, "ledger_memo": draft.memo,
-        "ledger_content": draft.content, "ledger_accounts": [line.account for line in draft.lines],
-        "ledger_amounts": [line.amount for line in draft.lines],
-    }  # fmt: skip
+def post_parameters(rows: Sequence[tuple[int, Draft]], moment: datetime) -> dict[str, str]:
+    """The parameters of POST_POSTGRESQL, as JSON: transactions with their ids, and their lines."""
+    at = moment.isoformat()
+    transactions = [
+        {
+            "book": d.book, "id": row_id, "key": d.key, "kind": d.kind, "business_day": d.business_day.isoformat(),
+            "recorded_at": at, "memo": d.memo, "content": d.content,
+        }
+        for row_id, d in rows
+    ]  # fmt: skip
+    lines = [
+        {"id": row_id, "n": n, "account": line.account, "amount": line.amount}
+        for row_id, d in rows
+        for n, line in enumerate(d.lines, 1)
+    ]
+    return {"transactions": json.dumps(transactions), "lines": json.dumps(lines)}
 
 
 def _post_postgresql(session: Session, rows: Sequence[tuple[int, Draft]], moment: datetime) -> set[int]:

@@ -19,11 +19,14 @@ Two deliveries at once: the attempt's row is locked first, so the second reads w
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, text, update
+from sqlalchemy import RowMapping, bindparam, insert, text, update
 from sqlmodel import Session, col
 
 from market import clock
@@ -42,8 +45,8 @@ from market.payments.models import (
 )
 from market.payments.notices import Notification, Outcome
 from market.payments.rails.snap_status import PaymentState
-from market.payments.recording import Draft, marks_attempt, record_message
-from market.payments.writing import store_message
+from market.payments.recording import Draft, marks_attempt, record_messages
+from market.payments.writing import Brought, store_message
 
 GRACE = timedelta(seconds=60)  # clocks of bank and market differ a little
 METHODS = {"qris": Method.QRIS, "stripe": Method.STRIPE}
@@ -55,9 +58,47 @@ _ENDS = {
 
 
 def receive(session: Session, notice: Notification) -> Outcome:
-    """Store and apply one message. Returns the outcome; raises nothing that a message could cause."""
-    attempt = _attempt(session, notice)
-    seen = attempt.seen if attempt else _seen(session, notice)
+    """Store and apply one message. Returns the outcome; raises nothing that a message could cause by itself."""
+    return receive_many(session, [notice])[0]
+
+
+def receive_many(session: Session, notices: Sequence[Notification]) -> list[Outcome]:
+    """Store and apply messages in one transaction, with the outcomes of one after the other.
+
+    On PostgreSQL those that are plainly paid are read and written together. Raises Conflict or DBAPIError where a rival,
+    or another of these messages, got in between: nothing is stored then, and each is tried alone.
+    """
+    if not marks_attempt(session):
+        return [_receive(session, notice, *_one(session, notice)) for notice in notices]
+    found = _together(session, notices)
+    if len(notices) == 1:
+        return [_receive(session, notices[0], *found[0])]
+    met: set[str] = set()
+    paid: list[int] = []
+    for n, (notice, (attempt, seen)) in enumerate(zip(notices, found, strict=True)):
+        first = not met & {notice.event_id, notice.reference}
+        if first and attempt and seen is None and _plainly_paid(notice, attempt):
+            paid.append(n)
+        met |= {notice.event_id, notice.reference}
+    payers = [(notices[n], attempt) for n in paid if (attempt := found[n][0])]
+    outcomes = dict(zip(paid, _apply(session, payers), strict=True))
+    for n, notice in enumerate(notices):
+        if n not in outcomes:  # read again: a message before it in this batch may have changed what it meets
+            outcomes[n] = _receive(session, notice, *_together(session, [notice])[0])
+    return [outcomes[n] for n in range(len(notices))]
+
+
+def _plainly_paid(notice: Notification, attempt: "Found") -> bool:
+    """Paid, as asked, and nothing was ever paid for it: what remains is to write it."""
+    return (
+        notice.status is PaymentState.PAID
+        and attempt.state not in (AttemptState.paid, AttemptState.held)
+        and notice.amount == attempt.amount
+        and not attempt.taken
+    )
+
+
+def _receive(session: Session, notice: Notification, attempt: "Found | None", seen: str | None) -> Outcome:
     if seen is not None:
         return Outcome(OutcomeKind.duplicate if seen == notice.digest else OutcomeKind.conflicting)
     if attempt is None:
@@ -80,15 +121,15 @@ def receive(session: Session, notice: Notification) -> Outcome:
     if attempt.taken:
         _mark(session, attempt, AttemptState.held, notice, None)
         return _store(session, notice, Outcome(OutcomeKind.needs_review, attempt.market_id), attempt, review=True)
-    return _apply(session, notice, attempt)
+    return _apply(session, [(notice, attempt)])[0]
 
 
 class Found:
-    """The locked attempt of a message, and whether the message itself is known."""
+    """The locked attempt of a message."""
 
     __slots__ = (
         "amount", "bill_id", "closes", "expires_at", "id", "lines", "market_id", "opens", "owed", "payment_id", "place",
-        "provider", "provider_reference", "seen", "session_code", "state", "taken", "timezone", "vendor_id",
+        "provider", "provider_reference", "session_code", "state", "taken", "timezone", "vendor_id",
     )  # fmt: skip
     market_id: str
     id: int
@@ -106,11 +147,10 @@ class Found:
     provider_reference: str
     payment_id: int | None
     provider: str
-    seen: str | None
     taken: bool  # another payment bears the provider's reference already
     owed: list[dict[str, Any]] | None
 
-    def __init__(self, row: Mapping[str, Any]) -> None:
+    def __init__(self, row: RowMapping) -> None:
         for name in self.__slots__:
             setattr(self, name, row.get(name))
 
@@ -120,86 +160,114 @@ class Found:
         return {ChargeKey(self.market_id, p, t, date.fromisoformat(d), r) for p, t, d, r in self.lines}
 
 
-_NEEDED = ", ".join(f"a.{name}" for name in Found.__slots__ if name not in ("seen", "taken", "owed"))
-_SEEN = "(SELECT digest FROM inbox WHERE provider = {provider} AND event_id = {event_id})"
-_TAKEN = (
-    "EXISTS (SELECT 1 FROM payment p WHERE p.market_id = {market_id} AND p.provider = {provider} "
-    "AND p.provider_reference = {provider_reference})"
+_NEEDED = ", ".join(f"a.{name}" for name in Found.__slots__ if name not in ("taken", "owed"))
+_SEEN = "(SELECT digest FROM inbox WHERE provider = {0}provider AND event_id = {0}event_id) AS seen"
+_TAKEN = (  # not EXISTS: PostgreSQL would read all payments once instead of one by its key
+    "(SELECT p.id FROM payment p WHERE p.market_id = {0}market_id AND p.provider = {0}provider "
+    "AND p.provider_reference = {0}their_reference) IS NOT NULL AS taken"
 )
-# One round trip: the attempt, locked; whether the message is known; what is left of its charges, locked.
-_POSTGRESQL = f"""
-WITH asked AS (SELECT * FROM payment_attempt WHERE market_id = %(market_id)s AND reference = %(reference)s FOR UPDATE),
+# One round trip for messages of any markets: attempts, locked; whether a message is known; what is left of the charges,
+# locked. Each attempt is looked up by its key: a join over estimates would read the whole table.
+_TOGETHER = f"""
+WITH told AS (
+    SELECT * FROM json_to_recordset(%(told)s::json) AS t(ord integer, market_id text, reference text, provider text,
+        event_id text, their_reference text)),
+asked AS (
+    SELECT told.ord, a.* FROM told CROSS JOIN LATERAL (
+        SELECT * FROM payment_attempt a WHERE a.market_id = told.market_id AND a.reference = told.reference FOR UPDATE) a),
 {OWED_POSTGRESQL}
-SELECT {_NEEDED}, {_SEEN.format(provider="%(provider)s", event_id="%(event_id)s")} AS seen,
-    {_TAKEN.format(market_id="%(market_id)s", provider="%(provider)s", provider_reference="%(provider_reference)s")} AS taken,
-    (SELECT json_agg(owed) FROM owed) AS owed FROM asked a"""  # noqa: S608 - names of our own columns
+SELECT {_NEEDED}, told.provider AS told_by, {_SEEN.format("told.")}, {_TAKEN.format("told.")},
+    (SELECT json_agg(owed) FROM owed WHERE owed.ord = told.ord) AS owed
+FROM told LEFT JOIN asked a ON a.ord = told.ord ORDER BY told.ord"""  # noqa: S608 - names of our own columns
 _ELSEWHERE = text(
-    f"SELECT {_NEEDED}, {_SEEN.format(provider=':provider', event_id=':event_id')} AS seen, "  # noqa: S608
-    f"{_TAKEN.format(market_id=':market_id', provider=':provider', provider_reference=':provider_reference')} AS taken "
-    "FROM payment_attempt a "
+    f"SELECT {_NEEDED}, {_SEEN.format(':')}, {_TAKEN.format(':')} FROM payment_attempt a "  # noqa: S608
     "WHERE a.market_id = :market_id AND a.reference = :reference"
 ).columns(**{c.name: c.type for c in PaymentAttempt.__table__.columns if c.name in Found.__slots__})  # type: ignore[attr-defined]
+_KNOWN = text("SELECT digest FROM inbox WHERE provider = :provider AND event_id = :event_id")
 
 
-def _attempt(session: Session, notice: Notification) -> Found | None:
+def _together(session: Session, notices: Sequence[Notification]) -> list[tuple[Found | None, str | None]]:
+    """The attempt of each message and the digest under which the message is known (PostgreSQL)."""
+    # In one order for everybody, or two batches could wait in a ring.
+    order = sorted(range(len(notices)), key=lambda n: notices[n].reference)
+    told = json.dumps([{"ord": n, **_asked(notices[n])} for n in order])
+    rows = session.connection().exec_driver_sql(_TOGETHER, {"told": told}).mappings()
+    return [(Found(row) if row["provider"] == row["told_by"] else None, row["seen"]) for row in rows]
+
+
+def _one(session: Session, notice: Notification) -> tuple[Found | None, str | None]:
+    """The same elsewhere, where nobody else writes meanwhile."""
+    asked = _asked(notice)
+    row = session.connection().execute(_ELSEWHERE, asked).mappings().first()
+    if row is None or row["provider"] != notice.provider:
+        return None, session.connection().execute(_KNOWN, asked).scalar()
+    return Found(row), row["seen"]
+
+
+def _asked(notice: Notification) -> dict[str, str]:
     """Our reference begins with the market's code: `KRN-…`."""
-    asked = {
+    return {
         "market_id": notice.reference.partition("-")[0][:8], "reference": notice.reference,
         "provider": notice.provider, "event_id": notice.event_id,
-        "provider_reference": notice.provider_reference or notice.reference,
+        "their_reference": notice.provider_reference or notice.reference,
     }  # fmt: skip
-    connection = session.connection()
-    if session.get_bind().dialect.name == "postgresql":
-        row = connection.exec_driver_sql(_POSTGRESQL, asked).mappings().first()
-    else:
-        row = connection.execute(_ELSEWHERE, asked).mappings().first()
-    return Found(dict(row)) if row is not None and row["provider"] == notice.provider else None
 
 
-def _seen(session: Session, notice: Notification) -> str | None:
-    query = text("SELECT digest FROM inbox WHERE provider = :provider AND event_id = :event_id")
-    found: str | None = session.execute(query, {"provider": notice.provider, "event_id": notice.event_id}).scalar()
-    return found
-
-
-def _apply(session: Session, notice: Notification, attempt: Found) -> Outcome:
+def _apply(session: Session, payers: Sequence[tuple[Notification, Found]]) -> list[Outcome]:
+    """Write what was paid, with its messages."""
     moment = clock.now()
-    paid_at = min(notice.paid_at or moment, moment + GRACE)
-    late = paid_at > attempt.expires_at + GRACE
-    apportioned = dues.apportion(notice.amount, () if late else _owed(session, attempt))
-    top_up = attempt.bill_id is None  # the balance is what it was for, whenever it comes
-    outcome = OutcomeKind.applied if apportioned.parts or top_up else OutcomeKind.credited
-    draft = Draft(
-        market_id=attempt.market_id,
-        method=METHODS[notice.provider],
-        provider=notice.provider,
-        provider_reference=notice.provider_reference or notice.reference,
-        account=CLEARING[notice.provider],
-        vendor_id=attempt.vendor_id,
-        amount=notice.amount,
-        parts=apportioned.parts,
-        credit=apportioned.credit,
-        credit_kind=MovementKind.TOPUP if top_up else MovementKind.LATE if late else MovementKind.SURPLUS,
-        session_code=attempt.session_code,
-        # The ledger's day never goes back: a day that was closed meanwhile stays as it was.
-        business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
-        paid_at=paid_at,
-        timezone=attempt.timezone,
-        place=attempt.place,
-        bill_id=attempt.bill_id,
-    )
-    done = record_message(session, draft, notice, str(outcome), attempt.id)
-    if done is None:
-        return Outcome(OutcomeKind.duplicate, attempt.market_id)
-    if not marks_attempt(session):
-        _mark(session, attempt, AttemptState.paid, notice, done.payment_id)
-    return Outcome(outcome, attempt.market_id, done.payment_id, done.number)
+    taken: Counter[ChargeKey] = Counter()  # by payments before it in this batch, of the same charges
+    drafts, messages = [], []
+    for notice, attempt in payers:
+        paid_at = min(notice.paid_at or moment, moment + GRACE)
+        late = paid_at > attempt.expires_at + GRACE
+        apportioned = dues.apportion(notice.amount, () if late else _owed(session, attempt, taken))
+        taken.update({part.key: part.amount for part in apportioned.parts})
+        top_up = attempt.bill_id is None  # the balance is what it was for, whenever it comes
+        outcome = OutcomeKind.applied if apportioned.parts or top_up else OutcomeKind.credited
+        draft = Draft(
+            market_id=attempt.market_id,
+            method=METHODS[notice.provider],
+            provider=notice.provider,
+            provider_reference=notice.provider_reference or notice.reference,
+            account=CLEARING[notice.provider],
+            vendor_id=attempt.vendor_id,
+            amount=notice.amount,
+            parts=apportioned.parts,
+            credit=apportioned.credit,
+            credit_kind=MovementKind.TOPUP if top_up else MovementKind.LATE if late else MovementKind.SURPLUS,
+            session_code=attempt.session_code,
+            # The ledger's day never goes back: a day that was closed meanwhile stays as it was.
+            business_day=clock.business_day(moment, attempt.timezone, attempt.opens, attempt.closes),
+            paid_at=paid_at,
+            timezone=attempt.timezone,
+            place=attempt.place,
+            bill_id=attempt.bill_id,
+        )
+        drafts.append(draft)
+        messages.append(Brought(notice, str(outcome), attempt.id))
+    outcomes = []
+    for (notice, attempt), brought, done in zip(
+        payers, messages, record_messages(session, drafts, messages), strict=True
+    ):
+        if done is None:
+            outcomes.append(Outcome(OutcomeKind.duplicate, attempt.market_id))
+            continue
+        if not marks_attempt(session):
+            _mark(session, attempt, AttemptState.paid, notice, done.payment_id)
+        outcomes.append(Outcome(OutcomeKind(brought.outcome), attempt.market_id, done.payment_id, done.number))
+    return outcomes
 
 
-def _owed(session: Session, attempt: Found) -> Sequence[Owed]:
+def _owed(session: Session, attempt: Found, taken: Counter[ChargeKey]) -> Sequence[Owed]:
     """What is left of the attempt's charges: PostgreSQL has read it with the attempt."""
     if marks_attempt(session):
-        return remaining_of(attempt.market_id, attempt.owed)
+        left = remaining_of(attempt.market_id, attempt.owed)
+        return [
+            replace(line, remaining=line.remaining - taken[line.key])
+            for line in left
+            if line.remaining != taken[line.key]
+        ]
     keys = attempt.keys
     unpaid = dues.unpaid(session, attempt.market_id, vendor_id=attempt.vendor_id)
     return [line for line in unpaid if line.key in keys]

@@ -18,8 +18,7 @@ from market.ledger import service as ledger
 from market.ledger.identity import new_id
 from market.ledger.service import BalanceTooLow, Line
 from market.payments.models import Method, MovementKind, receipt_number
-from market.payments.notices import Notification
-from market.payments.writing import store_message, write_many, write_one
+from market.payments.writing import Brought, store_message, write_many, write_together
 from market.words import N_
 
 
@@ -85,27 +84,25 @@ def record(session: Session, draft: Draft) -> Recorded:
     return record_many(session, [draft])[0]
 
 
-def record_message(
-    session: Session, draft: Draft, notice: Notification, outcome: str, attempt_id: int
-) -> Recorded | None:
-    """Write a payment with the message that brought it, and mark its attempt; None where the message is known.
+def record_messages(session: Session, drafts: Sequence[Draft], messages: Sequence[Brought]) -> list[Recorded | None]:
+    """Write payments of any markets with the messages that brought them, and mark their attempts; raises as `record`.
 
-    On PostgreSQL all of it is one statement. Elsewhere the caller marks the attempt (`recording.marks_attempt`).
+    None where a message is known. On PostgreSQL all of it is one statement; elsewhere the caller marks the attempts
+    (`recording.marks_attempt`).
     """
-    if not marks_attempt(session):
+    if marks_attempt(session):
+        return _write_together(session, drafts, messages)
+    written: list[Recorded | None] = []
+    for draft, brought in zip(drafts, messages, strict=True):
         done = record(session, draft)
-        stored = store_message(session, notice, outcome, draft.market_id, draft.id)
+        stored = store_message(session, brought.notice, brought.outcome, draft.market_id, draft.id)
         assert stored is not None, "one writer at a time: the message was looked for in this transaction"
-        return done
-    try:
-        transaction_id, n = write_one(session, draft, notice, outcome, attempt_id)
-    except IntegrityError as error:
-        raise _named(error) from error
-    return None if n is None else _recorded(draft, transaction_id, _year(draft), n)
+        written.append(done)
+    return written
 
 
 def marks_attempt(session: Session) -> bool:
-    """Whether `record_message` has marked the attempt itself."""
+    """Whether `record_messages` has marked the attempts itself."""
     return session.get_bind().dialect.name == "postgresql"
 
 
@@ -113,22 +110,30 @@ def record_many(session: Session, drafts: Sequence[Draft]) -> list[Recorded]:
     """Write payments of one market together (a collector's whole round), numbered in the order given."""
     if not drafts:
         return []
+    if marks_attempt(session):
+        return [done for done in _write_together(session, drafts, [None] * len(drafts)) if done]
     try:
-        if len(drafts) == 1 and marks_attempt(session):
-            transaction_id, n = write_one(session, drafts[0], None, "", None)
-            assert n is not None
-            return [_recorded(drafts[0], transaction_id, _year(drafts[0]), n)]
         posted, numbers = write_many(session, drafts)
     except IntegrityError as error:
         raise _named(error) from error
     return [
-        _recorded(draft, transaction_id, year, n)
-        for draft, transaction_id, (year, n) in zip(drafts, posted, numbers, strict=True)
+        _recorded(draft, transaction_id, n)
+        for draft, transaction_id, (_, n) in zip(drafts, posted, numbers, strict=True)
     ]
 
 
-def _recorded(draft: Draft, transaction_id: int, year: int, n: int) -> Recorded:
-    number = receipt_number(draft.market_id, year, n)
+def _write_together(
+    session: Session, drafts: Sequence[Draft], messages: Sequence[Brought | None]
+) -> list[Recorded | None]:
+    try:
+        written = write_together(session, drafts, messages)
+    except IntegrityError as error:
+        raise _named(error) from error
+    return [done and _recorded(draft, *done) for draft, done in zip(drafts, written, strict=True)]
+
+
+def _recorded(draft: Draft, transaction_id: int, n: int) -> Recorded:
+    number = receipt_number(draft.market_id, _year(draft), n)
     return Recorded(draft.market_id, draft.id, transaction_id, number, draft.amount, draft.credit)
 
 

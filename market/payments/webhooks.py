@@ -6,15 +6,12 @@ Authentic or not is decided before anything is stored; what is stored is committ
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
-from starlette.concurrency import run_in_threadpool
 
 from market import clock
 from market.auth.access import Anyone
-from market.database import get_engine, session_scope
-from market.errors import Conflict
+from market.database import get_engine
 from market.payments import upkeep as upkeep  # registers the jobs
-from market.payments.inbox import receive
+from market.payments.gathering import Gathering
 from market.payments.models import OutcomeKind
 from market.payments.notices import Notification
 from market.payments.rails.snap_inbound import (
@@ -36,7 +33,6 @@ from market.settings import get_settings
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/snap/v1.0", include_in_schema=False)
-TRIES = 3  # a lock that two deliveries take crosswise is let go by one of them
 
 
 @router.post("/access-token/b2b")
@@ -61,37 +57,32 @@ async def notify(request: Request, by: Anyone) -> Response:
     if body is None:
         return _say(answer(NOTIFY, 400, 0, "Body Too Large"))
     try:
-        return _say(await run_in_threadpool(_take, request, body))
+        config = inbound_config(get_settings())
+        sent = authenticate(
+            config, method="POST", path=request.url.path, headers=request.headers, body=body, now=clock.now()
+        )
+        told = _as_notice(sent, parse_notification(config, body), body)
+        outcome = await _arrivals(request).deliver(told)
     except InboundRefused as refused:
         return _say(refused.answer)
     except Exception as error:  # noqa: BLE001 - the bank repeats what we could not take
         log.error("snap_notify", error=type(error).__name__)
         return _say(answer(NOTIFY, 500, 0))
-
-
-def _take(request: Request, body: bytes) -> Answer:
-    config = inbound_config(get_settings())
-    sent = authenticate(
-        config, method="POST", path=request.url.path, headers=request.headers, body=body, now=clock.now()
-    )
-    told = _as_notice(sent, parse_notification(config, body), body)
-    for attempt in range(1, TRIES + 1):
-        try:
-            with session_scope(get_engine(request)) as session:
-                outcome = receive(session, told)
-            break
-        except (
-            DBAPIError,
-            Conflict,
-        ):  # a rival wrote the same charge or reference first: what it wrote is read next time
-            if attempt == TRIES:
-                raise
     log.info("snap_notify", outcome=str(outcome.kind), reference=told.reference)
     if outcome.kind is OutcomeKind.unknown:
-        return answer(NOTIFY, 404, 1)
+        return _say(answer(NOTIFY, 404, 1))
     if outcome.kind is OutcomeKind.conflicting:
-        return answer(NOTIFY, 409, 0)
-    return accepted()
+        return _say(answer(NOTIFY, 409, 0))
+    return _say(accepted())
+
+
+def _arrivals(request: Request) -> Gathering:
+    """The process's own."""
+    state = request.app.state
+    if not hasattr(state, "arrivals"):
+        state.arrivals = Gathering(get_engine(request))
+    arrivals: Gathering = state.arrivals
+    return arrivals
 
 
 def _as_notice(sent: Sent, told: QrNotification, body: bytes) -> Notification:
