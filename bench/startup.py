@@ -29,9 +29,7 @@ def rows(*, full: bool) -> Iterator[Row]:
             "BARE_DATABASE_URL": f"sqlite:///{folder}/bare.db",
         }
         for verb in (["db", "upgrade"], ["demo"]):
-            subprocess.run(
-                [python, "-m", "market", *verb], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL
-            )
+            subprocess.run([python, "-m", "market", *verb], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
         ours, bare = ["-m", "market", "serve"], ["-m", "uvicorn", "bench.bare:app", "--log-level", "warning"]
         figures: dict[str, list[tuple[float, float]]] = {"ours": [], "bare": []}
         for number in range(ROUNDS + 1):
