@@ -3,25 +3,29 @@
 Every server is one uvicorn process on loopback (Datasette starts its own uvicorn); load comes from one process.
 """
 
+import asyncio
 import os
 import random
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
+from fastapi import FastAPI
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from bench.harness import Row, judge, load, race, report, serve, serve_command
+from bench.harness import Row, judge, load, postgres, race, report, serve, serve_command
 from bench.servers import free_port
 from market import guards, tables
+from market.app import create_app
 from market.auth.access import SYSTEM
 from market.clock import today
 from market.database import make_engine, session_scope
@@ -42,10 +46,17 @@ MARKETS = [
 
 
 def rows(*, full: bool) -> Iterator[Row]:
-    """Hot, cold, and today at 0.1 M to 1 M rows (10 M with `full`)."""
+    """Hot, cold, today at 0.1 M to 1 M rows and a history of ten years; with `full` today at 10 M rows on both databases."""
     with tempfile.TemporaryDirectory(prefix="bench-board-") as folder:
         yield from _over_http(Path(folder))
         yield from _growth(Path(folder), full=full)
+        yield from _history(Path(folder))
+    if full:
+        with postgres() as server:
+            yield from _compared(
+                {size: _grown(make_engine(server.create(f"p{size}")), size) for size in (100_000, 10_000_000)},
+                ", PostgreSQL",
+            )
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------
@@ -169,16 +180,53 @@ def bare_fastapi() -> Any:
 def _growth(folder: Path, *, full: bool) -> Iterator[Row]:
     """The service's board, queries and rows, on databases that differ only in their number of price rows."""
     sizes = [100_000, 1_000_000, *([10_000_000] if full else [])]
-    engines = {size: _grown(folder / f"{size}.db", size) for size in sizes}
-    contenders = {str(size): _asking(engine) for size, engine in engines.items()}
-    figures = race(contenders, rounds=9)
+    made = {size: _grown(make_engine(f"sqlite:///{folder / f'{size}.db'}"), size) for size in sizes}
+    yield from _compared(made, ", SQLite" if full else "")
+
+
+def _compared(engines: dict[int, Engine], where: str) -> Iterator[Row]:
+    sizes = list(engines)
+    figures = race({str(size): _asking(engine) for size, engine in engines.items()}, rounds=9)
     for size in sizes[1:]:
         yield judge(
-            f"today's board at {size // 1_000_000} M price rows", "ms", figures[str(size)], figures[str(sizes[0])],
+            f"today's board at {size // 1_000_000} M price rows{where}", "ms", figures[str(size)], figures[str(sizes[0])],
             limit_name="at 0.1 M rows", target=1.2, higher_is_better=False,
         )  # fmt: skip
     for engine in engines.values():
         engine.dispose()
+
+
+def _history(folder: Path) -> Iterator[Row]:
+    """The page of one commodity, rendered by the application: ninety days of ten years beside ninety days of one, and all ten."""
+    years = {n: make_engine(f"sqlite:///{folder / f'years-{n}.db'}") for n in (1, 10)}
+    for n, engine in years.items():
+        _grown(engine, 20_000, days=365 * n)
+    page = "/prices/BDG/cabai-rawit-merah"
+    figures = race(
+        {
+            "one": _page(create_app(engine=years[1]), page),
+            "ten": _page(create_app(engine=years[10]), page),
+            "all": _page(create_app(engine=years[10]), f"{page}?days=all"),
+        },
+        rounds=7,
+    )
+    yield judge("history page, 90 days of 10 years", "ms", figures["ten"], figures["one"],
+                limit_name="90 days of 1 year", target=1.2, higher_is_better=False)  # fmt: skip
+    yield report("history page, all 10 years", "ms", figures["all"], "chart of 3,650 days, rendered anew")
+    for engine in years.values():
+        engine.dispose()
+
+
+def _page(app: FastAPI, url: str, times: int = 20) -> Callable[[], float]:
+    async def ask() -> float:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
+            started = time.perf_counter()
+            for _ in range(times):
+                answer = await client.get(url)
+            assert answer.status_code == 200
+            return (time.perf_counter() - started) * 1000 / times
+
+    return lambda: asyncio.run(ask())
 
 
 def _asking(engine: Engine, times: int = 200) -> Any:
@@ -192,19 +240,22 @@ def _asking(engine: Engine, times: int = 200) -> Any:
     return ask
 
 
-_FILL = """
-WITH RECURSIVE back(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM back WHERE n < :days)
+_PRICES = """
 INSERT INTO price (area_id, series_id, day, revision, price, low, high, mode, mean, n, status)
-SELECT s.area_id, s.id, date(:last, '-' || n || ' days'), 0, 20000 + n % 97 * 100, 19000 + n % 97 * 100, 21000 + n % 97 * 100,
+SELECT s.area_id, s.id, {day}, 0, 20000 + n % 97 * 100, 19000 + n % 97 * 100, 21000 + n % 97 * 100,
   NULL, 20000 + n % 97 * 100, 3, 'official' FROM price_series s CROSS JOIN back ORDER BY s.area_id, s.id, 3
 """
+_FILL = {
+    "sqlite": "WITH RECURSIVE back(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM back WHERE n < :days)"
+    + _PRICES.format(day="date(:last, '-' || n || ' days')"),
+    "postgresql": "WITH back(n) AS (SELECT generate_series(1, :days))" + _PRICES.format(day="CAST(:last AS date) - n"),
+}
 
 
-def _grown(path: Path, size: int) -> Engine:
+def _grown(engine: Engine, size: int, *, days: int = 606) -> Engine:
     """A database of about `size` price rows over enough markets: 606 days of 33 commodities each."""
-    engine = make_engine(f"sqlite:///{path}")
     _create(engine)
-    wanted, days = max(size // 20_000, 1), 606
+    wanted = max(size // 20_000, 1)
     markets = [MARKETS[0], *((f"M{n:04}", f"Pasar {n}") for n in range(1, wanted))]
     with session_scope(engine) as session:
         pricing.seed(session, markets)
@@ -214,9 +265,11 @@ def _grown(path: Path, size: int) -> Engine:
                 text("INSERT INTO price_series (area_id, commodity_id, source) VALUES (:area, :commodity, 'survey')"),
                 [{"area": code, "commodity": item} for item in items],
             )
-        session.execute(text(_FILL), {"days": days, "last": today().isoformat()})
+        session.execute(text(_FILL[engine.dialect.name]), {"days": days, "last": today().isoformat()})
         for code, _ in markets:
             _publish_today(session, code, items)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
     return engine
 
 

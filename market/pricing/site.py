@@ -1,7 +1,7 @@
 """The public site as plain files: any web server or CDN can carry it, and it opens from a folder too.
 
-Our own application is asked for each public page as a stranger would ask, and the links found are followed; what needs
-a server (search, signing in, paying) points at the live site. Links between the files are relative.
+Our own application is asked for each public page as a stranger would ask, and the links found are followed; standalone.py
+makes each page one that needs no server, but for signing in and paying, which point at the live site.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from market.errors import Invalid
+from market.pricing.standalone import standalone
 from market.words import N_
 
 SEEDS = ("/prices", "/data", "/basket", "/galungan", "/markets", "/api/v1/commodities", "/api/v1/markets")
@@ -26,7 +27,7 @@ DESCRIPTION = "/api/v1/datapackage.json"
 LANGUAGES = ("id", "en")  # the first stands at the top, the others in a folder of their own
 _CODE = r"[A-Za-z0-9-]+"
 _PUBLIC = re.compile(
-    rf"/|/prices(/{_CODE}){{0,2}}|/board/{_CODE}|/commodities/{_CODE}|/galungan|/basket|/data|/markets(/{_CODE}){{0,2}}"
+    rf"/|/prices(/{_CODE}){{0,2}}|/board/{_CODE}|/help(/{_CODE})?|/commodities/{_CODE}|/galungan|/basket|/data|/markets(/{_CODE}){{0,2}}"
     rf"|/feeds/{_CODE}\.atom|/openapi\.json|/static/[A-Za-z0-9/._-]+|/\.well-known/receipt-key"
     r"|/api/v1/(commodities|markets|datapackage\.json|prices|prices/latest)"
 )
@@ -67,6 +68,12 @@ class Address:
     @property
     def path(self) -> str:
         return urlsplit(self.url).path
+
+
+def is_public(link: str) -> bool:
+    """Whether a link is to a page or a file of the kind that is exported."""
+    split = urlsplit(html.unescape(link))
+    return not split.netloc and bool(_PUBLIC.fullmatch(split.path)) and split.path != "/basket"
 
 
 def address(link: str, lang: str) -> Address | None:
@@ -123,7 +130,7 @@ def export_site(app: ASGIApp, folder: Path, *, base_url: str, say: Callable[[str
         target = folder / file
         if file.suffix == ".html":
             pages += 1
-            target.write_text(_relative(target.read_text(), at, found, base_url))
+            target.write_text(_standing(target.read_text(), at, found, base_url))
         elif at.path == DESCRIPTION:
             target.write_text(_beside(target.read_text(), at, found))
         size += target.stat().st_size
@@ -173,17 +180,12 @@ def _beside(package: str, at: Address, found: Mapping[Address, PurePosixPath]) -
     return json.dumps(described, ensure_ascii=False, indent=1)
 
 
-def _relative(page: str, at: Address, found: Mapping[Address, PurePosixPath], base_url: str) -> str:
-    """The page with its links made relative, or made absolute where only the live site can answer."""
+def _standing(page: str, at: Address, found: Mapping[Address, PurePosixPath], base_url: str) -> str:
     here = found[at].parent.as_posix()
 
-    def link(match: re.Match[str]) -> str:
-        before, url = match[1], match[2] or match[3]
-        there = address(url, at.lang)
-        file = found.get(there) if there and "action" not in before else None
-        if file is None:
-            return f'{before}"{base_url}{url}"'
-        anchor = urlsplit(html.unescape(url)).fragment
-        return f'{before}"{relpath(file.as_posix(), here)}{"#" + anchor if anchor else ""}"'
+    def find(link: str) -> str | None:
+        there = address(link, at.lang)
+        file = found.get(there) if there else None
+        return relpath(file.as_posix(), here) if file else None
 
-    return _LINK.sub(link, page)
+    return standalone(page, find, is_public, base_url)

@@ -1,6 +1,7 @@
 """The exported site stands on its own: a plain file server carries it, and every link in it leads somewhere."""
 
 import csv
+import html
 import json
 import re
 import threading
@@ -19,7 +20,8 @@ from sqlmodel import Session
 from market import clock
 from market.cli import main
 from market.database import session_scope
-from market.pricing.site import Address, address, file_of
+from market.pricing.site import Address, address, file_of, is_public
+from market.settings import get_settings
 from tests.pricing.conftest import NOON
 
 
@@ -51,6 +53,11 @@ def crawl(origin: str) -> dict[str, bytes]:
             page = found[url].decode()
             targets = re.findall(r'\s(?:href|src)="([^"]+)"', page)
             assert not [t for t in targets if t.startswith("/")], url
+            live = [urlsplit(html.unescape(t)) for t in targets if t.startswith(get_settings().base_url)]
+            assert not [t for t in live if is_public(t.path)], "only what needs a server points at the live site"
+            anchors = {t.partition("#")[2] for t in targets if t.startswith("#")}
+            assert not [a for a in anchors if f'id="{a}"' not in page], (url, anchors)
+            assert 'role="search"' not in page and 'action="' + get_settings().base_url + "/galungan" not in page, url
             waiting += [there for t in targets if (there := urljoin(url, t)).startswith(origin)]
     return found
 
@@ -78,6 +85,9 @@ def test_every_link_of_the_exported_site_leads_somewhere(
         board = found[f"{origin}/prices/BDG/index.html"].decode()
         assert 'lang="id"' in board
         assert "Cabai rawit merah" in board
+        assert '<a href="#spices">Bumbu</a>' in board, "what was a search leads to places on the page"
+        season = found[f"{origin}/galungan/market-BDG/index.html"].decode()
+        assert "<select" not in season and '<a href="../market-KRN/index.html">Pasar Kereneng</a>' in season
         assert 'lang="en"' in found[f"{origin}/en/prices/BDG/index.html"].decode()
         rows = list(csv.DictReader(found[f"{origin}/api/v1/prices-format-csv-market-BDG.csv"].decode().splitlines()))
         assert {row["market"] for row in rows} == {"BDG"}
