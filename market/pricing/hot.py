@@ -71,6 +71,12 @@ class Kept:
         return True
 
 
+class _Board:
+    """The board's route, taken without the router."""
+
+    path = "/prices/{market}"
+
+
 _NO_BODY: Message = {"type": "http.response.body", "body": b""}
 
 
@@ -177,6 +183,7 @@ class HotPages:
         a publication waits for one change of thread instead of four."""
 
         async def board(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["route"] = _Board  # what the figures and the log call it
             request = Request({**scope, "app": app}, receive)
             response = await run_in_threadpool(show_board, request, scope["path"].removeprefix("/prices/"))
             await response(scope, receive, send)
@@ -188,7 +195,8 @@ class HotPages:
 
     @staticmethod
     def _engine_of(app: Any) -> Engine:
-        engine: Engine = app.state.engine
+        replica = app.state.replica  # with the primary gone, it knows the newest there is
+        engine: Engine = replica.engine if replica and replica.state == "alone" else app.state.engine
         return engine
 
     async def _render(

@@ -7,7 +7,14 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    TimeoutError,
+)
 from starlette.exceptions import HTTPException
 
 from market.errors import Conflict, Forbidden, Invalid, MarketError, NotFound, TooMany, Unauthenticated, Upstream
@@ -131,7 +138,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(IntegrityError, constraint)
-    app.add_exception_handler(OperationalError, database)
+    # Away, no connection free in time, or a replica that is not yet promoted: nothing was written.
+    for away in (OperationalError, InterfaceError, InternalError, TimeoutError):
+        app.add_exception_handler(away, database)
     for kind in (DataError, UnicodeEncodeError, OverflowError):
         app.add_exception_handler(kind, unstorable)
     app.add_exception_handler(Exception, unexpected)

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 
 from market import installation
 from market.auth.principal import Principal
@@ -109,8 +110,11 @@ def sample_data(request: Request) -> bool:
     """Whether this installation holds the demo city; asked of the database once."""
     state = request.app.state
     if not hasattr(state, "sample_data"):
-        with session_scope(get_engine(request), write=False) as session:
-            state.sample_data = installation.get(session, installation.SAMPLE_DATA) == "yes"
+        try:
+            with session_scope(get_engine(request), write=False) as session:
+                state.sample_data = installation.get(session, installation.SAMPLE_DATA) == "yes"
+        except SQLAlchemyError:  # the page that says so must not fail on the same; asked again next time
+            return False
     return bool(state.sample_data)
 
 
