@@ -69,7 +69,7 @@ def test_the_screen_names_no_place(client: TestClient, database: Engine) -> None
             payments.take_cash(session, market_id="KRN", vendor_id=vendor, amount=16_650, by=CLERK, key="k3")
         assert "2 dari 13" in client.get("/board/KRN/collection").text, "counted at most every half minute"
         assert "Belum ada yang dihitung" in client.get("/board/BDG/collection").text
-        assert client.get("/board/XXX/collection").status_code == 404
+        assert client.get("/board/QQQ/collection").status_code == 404
     with clock.freeze(NOON + timedelta(minutes=1)):
         assert "3 dari 13" in client.get("/board/KRN/collection").text
     # After the session's hours its day still stands there, not tomorrow's.
