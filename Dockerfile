@@ -2,8 +2,10 @@
 # Two stages: the first has pip and build tools, the second only what runs. Not built where this was written (no engine there).
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
-COPY requirements/base.txt requirements/base.txt
-RUN python -m venv /app/.venv && /app/.venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements/base.txt
+# `--build-arg REQUIREMENTS=tracing` brings OpenTelemetry too.
+ARG REQUIREMENTS=base
+COPY requirements requirements
+RUN python -m venv /app/.venv && /app/.venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement "requirements/${REQUIREMENTS}.txt"
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin market
