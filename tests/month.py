@@ -26,12 +26,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from sqlalchemy import Engine, text
+from sqlmodel import col, select
 
 from market import clock, migrate
 from market.auth import service as auth
-from market.auth.access import SYSTEM
-from market.auth.models import Role
+from market.auth.access import COOKIE, SYSTEM
+from market.auth.models import Role, UserAccount
 from market.database import make_engine, session_scope
+from market.payments import standing
 from market.payments.rails import qris
 from market.sandbox.credentials import prepare
 from market.vendors.codes import issue_codes
@@ -43,6 +45,7 @@ FAULTS = {
     "lie_amount": 0.02, "lie_qr": 0.02, "forge": 0.03,
 }  # fmt: skip
 PAYERS = 3
+SIGNED_IN = 20  # vendors with an account, who top their balance up
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Month:
     acts: Counter[str] = field(default_factory=Counter)
     cash: dict[str, int] = field(default_factory=dict)  # our key → rupiah, of every press that was answered
     cards: dict[str, int] = field(default_factory=dict)  # Stripe's session → rupiah that the card holder paid
+    refunds: int = 0  # rupiah that the providers sent back
     taken: int = 0
     figures: dict[str, int] = field(default_factory=dict)
 
@@ -124,12 +128,18 @@ def run(
         cards = issue_codes(session, [(CodeKind.vendor, "KRN", vendor) for vendor in town.vendors])
         auth.add_user(session, "loket", name="Petugas loket", password=None, by=SYSTEM)
         auth.grant(session, "loket", Role.clerk, by=SYSTEM, market_id="KRN", valid_from=city.TODAY)
-        token = auth.add_token(session, "loket", name="soak", by=SYSTEM)
+        tokens = [auth.add_token(session, "loket", name="soak", by=SYSTEM)]
+        auth.add_user(session, "bendahara", name="Bendahara", password=None, by=SYSTEM)
+        auth.grant(session, "bendahara", Role.treasurer, by=SYSTEM, market_id="KRN", valid_from=city.TODAY)
+        tokens.append(auth.add_token(session, "bendahara", name="soak", by=SYSTEM))
+        for n in range(min(SIGNED_IN, vendors)):
+            auth.add_user(session, f"dagang{n}", name="Dagang", password=None, by=SYSTEM, vendor_id=town.vendors[n])
     month, programs = Month(), Programs(folder, engine, dice)
-    street = Street(programs, month, town.vendors, cards, token)
+    street = Street(programs, month, town.vendors, cards, tokens)
     try:
         for n in range(days):
             programs.now = city.NOON + timedelta(days=n)
+            street.sign_in(engine)
             for name in ("product", "bank"):
                 programs.start(name)
             street.faults({**FAULTS, "seed": seed * 1000 + n})
@@ -155,12 +165,22 @@ class Street:
     """The vendors: what each does is drawn beforehand, so that a seed means the same acts."""
 
     def __init__(
-        self, programs: Programs, month: Month, vendors: tuple[int, ...], cards: list[str], token: str
+        self, programs: Programs, month: Month, vendors: tuple[int, ...], cards: list[str], tokens: list[str]
     ) -> None:
-        self.programs, self.month, self.vendors, self.cards, self.token = programs, month, vendors, cards, token
+        self.programs, self.month, self.vendors, self.cards, self.tokens = programs, month, vendors, cards, tokens
+        self.cookies: list[str] = []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.unanswered: list[tuple[int, int, str]] = []
+
+    def sign_in(self, engine: Engine) -> None:
+        """The vendors with an account, for this day; all of them let the balance pay by itself."""
+        with clock.freeze(self.programs.now), session_scope(engine) as session:
+            users = session.exec(select(UserAccount).where(col(UserAccount.vendor_id).is_not(None))).all()
+            self.cookies = [auth.open_session(session, user) for user in users]
+            for user in users[::2]:
+                assert user.vendor_id
+                standing.give(session, "KRN", user.vendor_id, by=city.CLERK)
 
     def faults(self, faults: dict[str, Any]) -> None:
         for provider in ("acquirer", "stripe"):
@@ -217,7 +237,7 @@ class Street:
 
     def act(self, dice: random.Random) -> None:
         who = dice.randrange(len(self.vendors))
-        kind = dice.choices(["qris", "cash", "card"], weights=[60, 25, 15])[0]
+        kind = dice.choices(["qris", "cash", "card", "top-up", "refund"], weights=[54, 22, 13, 7, 4])[0]
         if kind == "cash":
             key = f"{dice.getrandbits(64):016x}"
             amount = dice.choice([city.FEE, 2 * city.FEE, 20_000])
@@ -226,13 +246,17 @@ class Street:
                 self.press(who, amount, key)
         elif kind == "qris":
             self.scan(who, dice)
+        elif kind == "top-up":
+            self.top_up(dice)
+        elif kind == "refund":
+            self.refund(dice)
         else:
             self.card(who, dice)
 
     def press(self, who: int, amount: int, key: str) -> None:
         """The clerk's device sends, and sends again until it is answered."""
         body = {"market": "KRN", "vendor_id": self.vendors[who], "amount": amount}
-        headers = {"authorization": f"Bearer {self.token}", "idempotency-key": key}
+        headers = {"authorization": f"Bearer {self.tokens[0]}", "idempotency-key": key}
         try:
             answer = self.patiently("POST", f"{self.programs.product}/api/v1/payments", json=body, headers=headers)
         except AssertionError:
@@ -249,14 +273,52 @@ class Street:
         self.count("cash")
 
     def scan(self, who: int, dice: random.Random) -> None:
-        """Ask for a QR, read it off the page, pay it at the bank: as asked, more, or less."""
+        """Ask for a QR and pay it."""
         page = f"{self.programs.product}/pay/{self.cards[who]}"
         what = dice.choice(["all", "all", "oldest"])
         with httpx.Client(timeout=30, headers={"sec-fetch-site": "same-origin"}) as phone:
             if phone.post(page, data={"what": what}).status_code != 303:
                 self.count("qris refused")
                 return
-            found = re.search(r'href="([^"]*/acquirer/pay\?[^"]*)"', phone.get(page).text)
+            self.pay_qr(phone.get(page).text, dice)
+
+    def top_up(self, dice: random.Random) -> None:
+        """A vendor's own page: money into the balance, by QRIS or by card."""
+        page, amount = f"{self.programs.product}/vendor/titipan/KRN/top-up", dice.choice(["10.000", "25.000", "12.345"])
+        act, who = dice.choice(["qris", "qris", "card"]), dice.choice(self.cookies)
+        headers = {"sec-fetch-site": "same-origin", "cookie": f"{COOKIE}={who}"}
+        with httpx.Client(timeout=30, headers=headers, base_url=self.programs.product) as phone:
+            sent = phone.post(page, data={"act": act, "amount": amount})
+            if sent.status_code != 303:
+                self.count("top-up refused")
+            elif act == "card":
+                self.pay_card(sent.headers["location"])
+            else:
+                self.pay_qr(phone.get(sent.headers["location"]).text, dice)
+
+    def refund(self, dice: random.Random) -> None:
+        """One of the last receipts goes back, whole or in part, by its rail or as credit; another person says yes."""
+        front, who = f"{self.programs.product}/api/v1", [{"authorization": f"Bearer {each}"} for each in self.tokens]
+        shown = httpx.get(f"{front}/receipts?market=KRN&limit=50", headers=who[0], timeout=30).json()["items"]
+        if not shown:
+            return
+        one, whole = dice.choice(shown), dice.random() < 0.5
+        body = {
+            "receipt": one["number"], "amount": one["amount"] if whole else max(one["amount"] // 3, 1),
+            "way": "CREDIT" if one["method"] in ("TUNAI", "TITIPAN") else dice.choice(["ORIGINAL", "ORIGINAL", "CREDIT"]),
+            "reason": "salah bayar",
+        }  # fmt: skip
+        asked = httpx.post(f"{front}/refunds", json=body, headers=who[0], timeout=30)
+        if asked.status_code != 201:
+            self.count("refund refused")
+            return
+        path = f"{front}/refunds/KRN/{asked.json()['id']}/decision"
+        answer = httpx.post(path, json={"approve": dice.random() < 0.9}, headers=who[1], timeout=30)
+        self.count("refund decided" if answer.status_code == 200 else "refund not decided")
+
+    def pay_qr(self, html: str, dice: random.Random) -> None:
+        """What a phone reads off a page, paid at the bank: as asked, more, or less."""
+        found = re.search(r'href="([^"]*/acquirer/pay\?[^"]*)"', html)
         if not found:
             self.count("qris none shown")
             return
@@ -276,7 +338,10 @@ class Street:
     def card(self, who: int, dice: random.Random) -> None:
         page = f"{self.programs.product}/pay/{self.cards[who]}/card"
         answer = httpx.post(page, data={"what": "all"}, headers={"sec-fetch-site": "same-origin"}, timeout=30)
-        found = re.search(r"(cs_[A-Za-z0-9_]+)", answer.headers.get("location", ""))
+        self.pay_card(answer.headers.get("location", ""))
+
+    def pay_card(self, address: str) -> None:
+        found = re.search(r"(cs_[A-Za-z0-9_]+)", address)
         if not found:
             self.count("card refused")
             return
@@ -285,6 +350,18 @@ class Street:
             with self.lock:
                 self.month.cards[found[1]] = paid.json()["amount_total"] // 100
         self.count("card paid" if paid.status_code == 200 else "card refused by Stripe")
+
+    def card_refunds(self) -> dict[str, int]:
+        """What Stripe holds, by our key."""
+        key = {"authorization": f"Bearer {prepare(self.programs.folder / 'bank').stripe_api_key}"}
+        found, after = dict[str, int](), ""
+        while True:
+            url = f"{self.programs.bank}/stripe/v1/refunds?limit=100" + (f"&starting_after={after}" if after else "")
+            page = self.patiently("GET", url, headers=key).json()
+            found |= {each["metadata"]["refund"]: each["amount"] // 100 for each in page["data"]}
+            if not page["has_more"]:
+                return found
+            after = page["data"][-1]["id"]
 
 
 def settle_down(programs: Programs, street: Street, days: int) -> None:
@@ -323,10 +400,15 @@ def compare(engine: Engine, street: Street, month: Month) -> None:
             "SELECT r.provider, r.reference, i.body, r.amount FROM review_item r JOIN inbox i ON i.id = r.inbox_id "
             "WHERE r.amount > 0"
         )
+        done = "SELECT idempotency_key, amount FROM refund WHERE way = 'ORIGINAL' AND state = 'done'"
+        sent = {row.idempotency_key: row.amount for row in ask(done)}
+        unsure = ask("SELECT count(*) FROM refund WHERE state IN ('sending', 'unclear')")[0][0]
         credited = ask("SELECT coalesce(sum(credited), 0) FROM payment")[0][0]
     waiting = {
         json.loads(body).get("originalReferenceNo") or reference for p, reference, body, _ in held if p == "qris"
     }
+    assert unsure == 0, "a refund that nobody finished"
+    back: dict[str, int] = {}
     lost: list[Any] = []
     for one in street.patiently("GET", f"{street.programs.bank}/acquirer/control/transactions").json():
         if one["paid_at"] is None:
@@ -335,6 +417,10 @@ def compare(engine: Engine, street: Street, month: Month) -> None:
         told = paid.get(("qris", one["reference_no"]))
         if told != one["paid_amount"] and not {one["reference_no"], one["partner_reference"]} & waiting:
             lost.append(("QRIS", one, told))
+        back |= {made["partner_refund"].replace("-", ":"): made["amount"] for made in one["refunds"]}
+    back |= street.card_refunds()
+    month.refunds = sum(back.values())
+    assert back == sent, "what the providers sent back and what we booked as sent"
     at_cards = {}
     for body, outcome, amount in of_cards:
         for session in set(re.findall(r"cs_[A-Za-z0-9_]+", body)):
@@ -354,6 +440,7 @@ def compare(engine: Engine, street: Street, month: Month) -> None:
         "payments": len(paid),
         "on receipts, Rp": sum(paid.values()),
         "of it in credit, Rp": int(credited),
+        "sent back, Rp": month.refunds,
         "held for review, Rp": sum(int(amount) for *_, amount in held),
         "killed": month.kills,
     }
