@@ -89,9 +89,9 @@ def match_known(session: Session, operator_id: str, *, by: Principal) -> Matched
     for by_reference in (True, False):
         desk = work(session, operator_id, [m.id for m in markets_of(session, operator_id)])
         used: set[int] = set()
-        pairs = _sure(desk, by_reference=by_reference)
+        pairs = _sure(desk, never, by_reference=by_reference)
         for kind, market_id, number, line_id in pairs:
-            if line_id in used or (kind, market_id, number, line_id) in never:
+            if line_id in used:
                 continue
             used.add(line_id)
             if kind == "payout":
@@ -196,13 +196,14 @@ def _names(line: BankLine, x: Loose) -> bool:
     return line.reference.upper() == wanted or (len(wanted) >= 6 and wanted in line.description.upper())
 
 
-def _sure(desk: Desk, *, by_reference: bool) -> list[tuple[str, str, int, int]]:
-    """Pairs that have no rival on either side."""
+def _sure(desk: Desk, never: set[tuple[str, str, int, int]], *, by_reference: bool) -> list[tuple[str, str, int, int]]:
+    """Pairs that have no rival on either side; what a person took apart is neither a pair nor a rival."""
     pairs = [
         (x, line.line)
         for line in desk.lines
         for x in line.suggestions
         if x.amount == line.line.amount
+        and (x.kind, x.market_id, x.number, line.line.id or 0) not in never
         and (_names(line.line, x) if by_reference else x.day <= line.line.booked_on <= x.day + WINDOW)
     ]
     sides = [(x.kind, x.market_id, x.number) for x, _ in pairs], [line.id for _, line in pairs]

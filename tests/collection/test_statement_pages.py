@@ -18,6 +18,7 @@ from market.collection.unmatching import NotMatched, UndoReasonMissing
 from market.database import session_scope
 from market.dues import service as dues
 from market.ledger import service as ledger
+from market.vendors.models import Market
 from tests.collection.test_cash_day import DAY, day, noon, person  # noqa: F401 - fixtures
 from tests.collection.test_reconciliation import ACCOUNT, deposited, line, paid_out
 from tests.dues import city
@@ -55,8 +56,10 @@ def test_a_wrong_match_is_taken_back_and_never_made_again_by_itself(
     # Free again, but not put together again without a person.
     assert reconciliation.match_known(session, "PERUMDA", by=SYSTEM).deposits == 0
     assert banking.match_all(session, "PERUMDA", by=SYSTEM) == 0
+    # The pair that was wrong is no rival of the right one.
     two = line(session, "FT-2", 24_975)
-    banking.match(session, "KRN", made, two, by=day["treasurer"])
+    assert reconciliation.match_known(session, "PERUMDA", by=SYSTEM).deposits == 1
+    assert session.execute(select(BankMatch)).scalar_one().bank_line_id == two
     paid = paid_out(session, "QR9", 24_975)
     reconciliation.match_payout(session, paid, one, by=SYSTEM)
     unmatching.undo_match(session, one, reason="Bukan pencairan ini", by=SYSTEM)
@@ -116,7 +119,7 @@ def test_what_the_bank_took_is_kept_apart_from_what_came(session: Session, day: 
     assert set(refused.value.fields) == {"kind", "reason"}
 
 
-def city_market(session: Session) -> object:
+def city_market(session: Session) -> Market:
     return next(m for m in reconciliation.markets_of(session, "PERUMDA") if m.id == "KRN")
 
 
