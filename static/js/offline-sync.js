@@ -44,8 +44,8 @@ export async function now(asked = {}) {
 
 async function attempt() {
   clearTimeout(timer);
-  const left = await navigator.locks.request("collect-send", { ifAvailable: true }, async (lock) => (lock ? send() : "busy"));
-  if (left === "again" || left === "busy") {
+  const left = await navigator.locks.request("collect-send", { ifAvailable: true }, (lock) => (lock ? send() : "busy")).catch(() => "again");
+  if (left === "again" || left === "busy") { // an answer that could not be kept is asked for again: the market repeats it
     timer = setTimeout(attempt, wait);
     wait = Math.min(wait * 2, LONGEST);
   }
