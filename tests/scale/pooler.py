@@ -44,12 +44,12 @@ class Pooler:
         os.kill(self.process.pid, signal.SIGHUP)
 
     def _write(self, port: int) -> None:
-        # A server that is down is tried again each second (15 by default), and who waits is told after five (120).
+        # A server that is down is tried again each second (15 by default), and who waits is told after one (120).
         (self.folder / "pgbouncer.ini").write_text(
             f"[databases]\nmarket = host=127.0.0.1 port={port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
             "pool_mode = transaction\ndefault_pool_size = 20\nmax_client_conn = 200\n"
-            "server_login_retry = 1\nquery_wait_timeout = 5\nserver_connect_timeout = 3\n"
+            "server_login_retry = 1\nquery_wait_timeout = 1\nserver_connect_timeout = 3\n"
             f"logfile = {self.folder / 'log'}\n"
         )
 
