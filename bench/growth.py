@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bench import boards, webhooks
 from bench.accrual import Bench, build
 from bench.harness import Row, judge, load, postgres, report, serve_command
+from bench.partitions import sizes
 from bench.payments import NOON, Job, _build, _workers
 from bench.servers import ROOT, Postgres, free_port
 from market.database import make_engine
@@ -53,6 +54,9 @@ def rows(*, full: bool) -> Iterator[Row]:
         jobs = _build(server)
         curves.append(_payments(server, jobs))
         yield from _notifications(server, jobs, curves)
+        engine = make_engine(server.url("market"))
+        yield from sizes(engine, ("inbox", "payment_attempt", "bill", "vendor"))
+        engine.dispose()
     for curve in curves:
         for x, y in curve.points:
             yield report(f"{curve.title}, {curve.x} {x:g}", curve.y, [y])

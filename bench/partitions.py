@@ -6,7 +6,7 @@ written by one statement and settled; the last sixty days come from `dues.accrue
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as wall_time
 
@@ -37,7 +37,7 @@ _OLD = """
                         relieved, relieved_tax, settled, tariff_id, relief_id, run_id)
     SELECT p.market_id, d::date, 'BOP', p.id, 0, d::date + 1, 10000, 7500, 8325, 0, 0, 8325, 1, NULL, 1
     FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 day') d CROSS JOIN permit p"""
-_SIZES = ("charge", "settlement", "ledger_transaction", "posting", "payment", "receipt")
+SIZED = ("charge", "settlement", "ledger_transaction", "posting", "payment", "receipt")
 # A divided table is the sum of its parts; reltuples would be an estimate, and rows are counted anyway.
 _SIZE = text("""
     WITH RECURSIVE part(oid) AS (SELECT CAST(to_regclass(:name) AS oid)
@@ -66,7 +66,7 @@ def rows(*, full: bool) -> Iterator[Row]:
         for label, work in _pages().items():
             yield _compared(f"{label}, {count / 1e6:.1f} M charges in parts", engines, work)
         yield _paid(engines)
-        yield from _sizes(engines["whole"])
+        yield from sizes(engines["whole"], SIZED)
         for engine in engines.values():
             engine.dispose()
 
@@ -205,9 +205,9 @@ def _paid(engines: dict[str, Engine]) -> Row:
     )  # fmt: skip
 
 
-def _sizes(engine: Engine) -> Iterator[Row]:
+def sizes(engine: Engine, names: Iterable[str]) -> Iterator[Row]:
     """Bytes a row takes with its indexes, in whole tables after these rows."""
-    for table in _SIZES:
+    for table in names:
         with engine.connect() as connection:
             size = int(connection.execute(_SIZE, {"name": table}).scalar_one())
         count = _count(engine, table)
