@@ -22,7 +22,7 @@ from bench import boards, webhooks
 from bench.accrual import Bench, build
 from bench.harness import Row, judge, load, postgres, report, serve_command
 from bench.partitions import sizes
-from bench.payments import NOON, Job, _build, _workers
+from bench.payments import NOON, Job, _build, _worker
 from bench.servers import ROOT, Postgres, free_port
 from market.database import make_engine
 
@@ -143,15 +143,15 @@ def _accruals(folder: Path) -> Curve:
 
 def _payments(server: Postgres, jobs: list[Job]) -> Curve:
     points, taken = [], iter(jobs[: len(jobs) // 2])
-    for clients in (1, 2, 4, 8):
-        with _workers(server, clients) as pay:
+    for clients in (1, 2, 4, 8, 16):
+        with _worker(server, clients) as pay:
             points.append(
                 (
                     clients,
                     _median([float(pay([next(taken) for _ in range(100 * min(clients, 6))])) for _ in range(ROUNDS)]),
                 )
             )
-    return Curve("payments posted, clients with a process each", "processes", "1/s", points)
+    return Curve("payments posted by one process", "clients at once", "1/s", points)
 
 
 def _notifications(server: Postgres, jobs: list[Job], curves: list[Curve]) -> Iterator[Row]:
