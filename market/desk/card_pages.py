@@ -22,9 +22,9 @@ from market.errors import MarketError, NotFound
 from market.payments import card_attempts
 from market.payments import service as payments
 from market.payments.card_attempts import Card
-from market.payments.card_confirming import confirm, open_page
+from market.payments.card_confirming import close_page, confirm, open_page
 from market.payments.models import AttemptState, PaymentAttempt
-from market.payments.rails.stripe import StripeGateway, StripeProblem
+from market.payments.rails.stripe import StripeProblem
 from market.settings import get_settings
 from market.vendors import codes
 from market.vendors import service as vendors
@@ -69,7 +69,7 @@ def pay_by_card(request: Request, scope: Scope, by: Anyone, form: FormInput, cod
             card, old = _begin(session, code, what, typed)
         stripe = card_attempts.gateway_of(get_settings())
         if old is not None:
-            _close(stripe, old)
+            close_page(stripe, old)
         url = card.url or open_page(scope, stripe, card)
     except CodeUnknown:
         raise
@@ -134,21 +134,12 @@ def _begin(session: Session, code: str, what: str, typed: str) -> tuple[Card, Ca
     if why := card_attempts.refusal(get_settings(), amount):
         raise why
     refuse_flood(session, target.market.id, origin, moment)
-    last = card_attempts.latest(session, target.market.id, origin)
-    old = card_attempts.card_of(last) if last is not None and last.state == AttemptState.open else None
+    old = card_attempts.replaced(session, target.market.id, origin)
     title = f"{target.market.name}, {payments.place_names(chosen)}"
     card = card_attempts.begin(
         session, target.market.id, chosen, amount=amount, origin=origin, title=title, lang=language()
     )
     return card, old
-
-
-def _close(stripe: StripeGateway, old: Card) -> None:
-    """The page that the new one replaces. Where Stripe will not, it was paid or is over, and Stripe tells us which."""
-    try:
-        stripe.expire(old.session_id)
-    except StripeProblem:
-        return
 
 
 def _row(session: Session, token: str) -> PaymentAttempt:

@@ -7,7 +7,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -29,7 +29,7 @@ from market.payments import service as payments
 from market.payments.asking import ask_qr
 from market.payments.attempts import begin_top_up
 from market.payments.card_attempts import Card
-from market.payments.card_confirming import open_page
+from market.payments.card_confirming import close_page, open_page
 from market.payments.confirming import confirm
 from market.payments.gateway import Acquirer
 from market.payments.models import AttemptState, PaymentAttempt
@@ -196,9 +196,8 @@ def _send(
             market, vendor = _here(session, by, market_id)
             wanted = wish(session, market, vendor)
             begun = (_card if card else _qr)(session, market.id, vendor, wanted)
-        if isinstance(begun, Card):
-            url = begun.url or open_page(scope, card_attempts.gateway_of(get_settings()), begun)
-            return RedirectResponse(url, 303)
+        if isinstance(begun[0], Card):
+            return RedirectResponse(_opened(scope, begun[0], begun[1]), 303)
         asked, old, path = begun
         if asked is not None:
             ask_qr(scope, bank(), asked, replaces=old)
@@ -228,32 +227,30 @@ def _qr(
     return asked, old, _path(market_id, asked.reference)
 
 
-def _card(session: Session, market_id: str, vendor: int, wish: Wish) -> Card:
+def _card(session: Session, market_id: str, vendor: int, wish: Wish) -> tuple[Card, Card | None]:
+    """What to send to Stripe, and the payment for something else whose page is still open."""
     origin = _origin(vendor, wish.what)
     if begun := card_attempts.going_on(session, market_id, wish.lines, amount=wish.amount, origin=origin):
-        return begun
+        return begun, None
     refuse_flood(session, market_id, origin, clock.now())
+    old = card_attempts.replaced(session, market_id, origin)
+    told: dict[str, Any] = {
+        "amount": wish.amount,
+        "origin": origin,
+        "title": wish.title,
+        "lang": language(),
+        "back": wish.back,
+    }
     if wish.what == "top-up":
-        return card_attempts.begin_top_up(
-            session,
-            market_id,
-            vendor,
-            amount=wish.amount,
-            origin=origin,
-            title=wish.title,
-            lang=language(),
-            back=wish.back,
-        )
-    return card_attempts.begin(
-        session,
-        market_id,
-        wish.lines,
-        amount=wish.amount,
-        origin=origin,
-        title=wish.title,
-        lang=language(),
-        back=wish.back,
-    )
+        return card_attempts.begin_top_up(session, market_id, vendor, **told), old
+    return card_attempts.begin(session, market_id, wish.lines, **told), old
+
+
+def _opened(scope: Scope, card: Card, old: Card | None) -> str:
+    stripe = card_attempts.gateway_of(get_settings())
+    if old is not None:
+        close_page(stripe, old)
+    return card.url or open_page(scope, stripe, card)
 
 
 def _here(session: Session, by: Principal, market_id: str) -> tuple[Market, int]:

@@ -218,6 +218,12 @@ def latest(session: Session, market_id: str, origin: str) -> PaymentAttempt | No
     ).scalar_one_or_none()
 
 
+def replaced(session: Session, market_id: str, origin: str) -> Card | None:
+    """The card payment from this pay code whose page is still open, before another one is begun."""
+    row = latest(session, market_id, origin)
+    return card_of(row) if row is not None and row.state == AttemptState.open else None
+
+
 def landing_path(row: PaymentAttempt) -> str:
     """Where Stripe sends the card holder back to: `/pay/stripe/KRN-….<mark>`; nobody can make one up."""
     return f"/pay/stripe/{row.reference}.{_mark(row.reference)}"

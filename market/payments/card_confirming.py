@@ -19,7 +19,7 @@ from market.payments.card_attempts import WAITING, Card
 from market.payments.card_events import PROVIDER, take_checkout, take_event
 from market.payments.models import PaymentAttempt
 from market.payments.notices import Outcome
-from market.payments.rails.stripe import StripeGateway, StripeUnclear
+from market.payments.rails.stripe import StripeGateway, StripeProblem, StripeUnclear
 from market.payments.rails.stripe_events import CheckoutFact, CheckoutOutcome
 from market.settings import get_settings
 
@@ -69,6 +69,14 @@ def open_page(scope: Scope, stripe: StripeGateway, card: Card) -> str:
     with scope() as session:
         card_attempts.answered(session, card, checkout)
     return checkout.url
+
+
+def close_page(stripe: StripeGateway, old: Card) -> None:
+    """The page that another one replaces. Where Stripe will not, it was paid or is over, and Stripe tells us which."""
+    try:
+        stripe.expire(old.session_id)
+    except StripeProblem:
+        return
 
 
 def _said(fact: CheckoutFact, paid_at: datetime | None) -> str:

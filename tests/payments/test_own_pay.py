@@ -67,10 +67,15 @@ def test_several_charges_in_one_card_session(street: Street) -> None:  # noqa: F
     old = street.client.post("/vendor/pay/KRN", data={"act": "card", "charge": [days + "1"]})
     assert old.status_code == 409 and "sudah berubah" in old.text
 
+    other = street.client.post("/vendor/pay/KRN", data={"act": "card", "charge": [rent]})
+    assert other.status_code == 303
     both = {"act": "card", "charge": [days, rent]}
     sent = street.client.post("/vendor/pay/KRN", data=both)
     assert sent.status_code == 303, sent.text
     assert street.client.post("/vendor/pay/KRN", data=both).headers["location"] == sent.headers["location"]
+    first = other.headers["location"].rsplit("/", 1)[1]
+    gone = [event["data"]["object"]["id"] for event in street.events("checkout.session.expired")]
+    assert gone == [first], "the page that this one replaces can no longer be paid"
     hosted = text_of(street.stripe.get(f"/stripe/pay/{sent.headers['location'].rsplit('/', 1)[1]}").text)
     assert "Rp 131.625" in hosted and "× 5" in hosted and "Rp 90.000" in hosted, "a line for each"
     assert "B-4" in hosted and "Warung" not in hosted, "places, never a name"
