@@ -264,6 +264,14 @@ async function submitted(event) {
   if (form.dataset.clear) return;
   event.preventDefault();
   const button = event.submitter;
+  if (!(await cleared().catch(() => true))) return document.querySelector("[data-sheet-queue]").scrollIntoView();
+  form.dataset.clear = "yes";
+  delete form.dataset.sent; // page.js holds back a second press; this is the first one
+  form.requestSubmit(button);
+}
+
+// Whether the market has all of this sheet or answered it. Where the device cannot keep anything the form goes as it would without this.
+async function cleared() {
   for (const [set, later] of typing) {
     clearTimeout(later);
     if (JSON.stringify(typed(set)) !== set.dataset.base) await keep(set);
@@ -271,9 +279,7 @@ async function submitted(event) {
   typing.clear();
   await flush();
   const cells = (await all()).filter((cell) => cell.sheet === form.dataset.cells);
-  if (cells.some(({ state }) => state === "queued" || state === "conflict") || !navigator.onLine) return document.querySelector("[data-sheet-queue]").scrollIntoView();
+  if (!navigator.onLine || cells.some(({ state }) => state === "queued" || state === "conflict")) return false;
   for (const cell of cells) await put({ ...cell, submitted: true });
-  form.dataset.clear = "yes";
-  delete form.dataset.sent; // page.js holds back a second press; this is the first one
-  form.requestSubmit(button);
+  return true;
 }

@@ -79,12 +79,13 @@ def test_a_sheet_typed_without_a_signal_is_sent_later_and_a_conflict_is_asked(
     page.goto(f"{field.line.base}/office/prices?market=KRN")
     assert page.is_hidden("[data-kept-notice]") and page.is_hidden("[data-sheet-queue]")
     assert page.input_value(f"[id='{OIL[1:]}:3']") == "20000"
+    page.click("button[value=submit]")
+    page.wait_for_selector(".flash:has-text('dikirim ke kepala unit')")
 
     field.no_signal(context)
     kept(page, RICE, "13.400", "13.500", "13.450")
     with session_scope(field.engine) as session:  # meanwhile the morning was approved and published without it
         day, head = clock.today(), field.people[Role.market_head]
-        pricing.submit(session, "KRN", day, by=by)
         pricing.approve(session, "KRN", day, by=head)
         pricing.publish(session, "KRN", day, by=head)
     field.signal(context)
