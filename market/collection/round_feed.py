@@ -5,8 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
-from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from market import clock
 from market.auth.access import Collector, Principal, Role
@@ -16,8 +15,9 @@ from market.collection.slip_days import days_of
 from market.database import SessionDep
 from market.dues import service as dues
 from market.errors import NotFound
+from market.vendors import channels
 from market.vendors import service as vendors
-from market.vendors.models import CodeKind, Vendor
+from market.vendors.models import CodeKind
 
 router = APIRouter(tags=["collection"])
 
@@ -92,9 +92,7 @@ def walk_of(session: Session, by: Principal, market: str, session_code: str, dev
     day = vendors.business_day(session, found.id, opening.code)
     own = devices.own_device(session, found.id, by.user_id or 0, device)
     stops = [s for s in collection.walk(session, found.id, opening.code, day) if s.stop.permit_id is not None]
-    holders = {s.stop.vendor_id for s in stops}
-    named = session.execute(select(col(Vendor.id), col(Vendor.name)).where(col(Vendor.id).in_(holders)))
-    names: dict[int, str] = {row[0]: row[1] for row in named}
+    names = channels.names(session, {s.stop.vendor_id for s in stops if s.stop.vendor_id}, [found.operator_id])
     codes = vendors.current_codes(session, CodeKind.place, found.id, [s.stop.place_id for s in stops])
     fees = dues.fees_at_check_in(session, found.id, opening.code, day)
     ends = days_of(session, found.id).begins(opening.code, day + timedelta(days=1))

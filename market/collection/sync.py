@@ -24,7 +24,8 @@ from market.collection.device_models import Device, FlagKind, SignedSlip, SlipSt
 from market.collection.flags import Finding
 from market.collection.rounds import DayClosed, SlipIn, SlipOutcome, open_round
 from market.collection.signing import Signed
-from market.collection.slip_days import TOLD, Booked, days_of
+from market.collection.slip_days import Booked, days_of
+from market.collection.slip_findings import Item, odd
 from market.vendors import service as vendors
 from market.words import N_, Message, say
 
@@ -60,16 +61,6 @@ class Answer:
     reason: Message | None = None
 
 
-@dataclass(frozen=True)
-class Item:
-    """A slip that is new to us: the day and moment it is booked on, and why it is not booked by itself, if so."""
-
-    signed: Signed
-    booked: Booked
-    state: SlipState = SlipState.taken
-    reason: str = ""
-
-
 def receive(
     session: Session,
     code: str,
@@ -96,7 +87,7 @@ def receive(
     before = _numbers(session, device, [slip.text.number for slip in new])
     items = _sorted_out(session, device, new, ahead, set(before))
     done = known | _booked(session, device, items, by)
-    findings = [finding for _, _, finding in read if finding] + _odd(device, items, ahead, before)
+    findings = [finding for _, _, finding in read if finding] + odd(device, items, ahead, before)
     flags.raise_all(session, device.market_id, findings, by=by)
     device.received += len({slip.text.number for slip in new} - set(before))
     device.last_number = max([device.last_number, *(slip.text.number for slip in new)])
@@ -160,12 +151,13 @@ def _sorted_out(
     for slip in new:
         booked = days.place(slip.text, ahead)
         item = Item(slip, booked)
-        # A clock that contradicts the round's day proves nothing about when: then a person looks, too.
-        if device.revoked_at is not None and booked.said_at >= device.revoked_at and not booked.odd:
+        after = device.revoked_at is not None and booked.said_at >= device.revoked_at
+        # On the day of the revocation a phone's clock cannot prove the minute: then a person looks.
+        if device.revoked_at and after and booked.day > days.day_of(slip.text.session, device.revoked_at):
             item = replace(item, state=SlipState.refused, reason=AFTER_REVOCATION)
         else:
             reasons = (
-                (REVOKED, device.revoked_at is not None),
+                (AFTER_REVOCATION if after else REVOKED, device.revoked_at is not None),
                 (REMOVED, not on_duty),
                 (TWICE, slip.text.number in used),
                 (NO_SESSION, not days.knows(slip.text.session)),
@@ -248,34 +240,6 @@ def _answer(item: Item, outcome: SlipOutcome | None) -> Answer:
     if item.state == SlipState.taken and outcome is not None:
         return Answer(number, outcome.outcome, outcome.receipt_number, outcome.credit)
     return Answer(number, str(item.state), reason=say(item.reason))
-
-
-def _odd(device: Device, items: Sequence[Item], ahead: timedelta, before: dict[int, set[str]]) -> list[Finding]:
-    """Clocks that were put right, keys that sign on after their end, and chains that do not hold."""
-    found = []
-    digests = {number: set(known) for number, known in before.items()}
-    for item in items:
-        digests.setdefault(item.signed.text.number, set()).add(item.signed.digest)
-    for item in items:
-        text = item.signed.text
-        if item.state == SlipState.refused:
-            found.append(Finding(FlagKind.revoked, device.code, text.number, item.signed.digest, item.signed.body))
-        if item.booked.odd or abs(ahead) > TOLD or _older_than_it_can_be(device, item):
-            about = f"{item.booked.day}"  # one flag a day: the clock was wrong for all of it
-            said = f"{text.issued_at.isoformat()} → {item.booked.paid_at.isoformat()}"
-            found.append(Finding(FlagKind.clock, device.code, text.number, about, said))
-        earlier = digests.get(text.number - 1, set())
-        if (earlier and text.prev not in earlier) or (text.number == 1 and text.prev):
-            found.append(Finding(FlagKind.chain, device.code, text.number, item.signed.digest, item.signed.body))
-    return found
-
-
-def _older_than_it_can_be(device: Device, item: Item) -> bool:
-    """Whether a slip claims a time at which its device had not made it: it last told us how many it kept."""
-    if device.last_seen_at is None or device.waiting is None:
-        return False
-    made_since = item.signed.text.number > device.last_number + device.waiting
-    return made_since and item.booked.said_at < device.last_seen_at - TOLD
 
 
 def _in_order(
