@@ -10,6 +10,7 @@ from market.words import N_
 PAY_CODE = "tour_pay_code"  # name of the installation fact: clear text of one sample card's code
 # Names of installation facts that say where something that went wrong is to be seen; the demo writes them.
 LATE, SHORT, VOID, CARD, PLAN = "tour_late", "tour_short", "tour_void", "tour_card", "tour_plan"
+PHONE = "tour_phone"
 PASSWORD = "pasar-contoh-2026"  # noqa: S105 - of people who exist in sample data only; the demo refuses production
 
 
@@ -36,6 +37,9 @@ PEOPLE = (
     Person("kota", "Ni Ketut Contoh", "city_viewer"),
     Person("admin", "Admin Contoh", "admin"),
 )
+DEPUTY = Person(
+    "plh-kepala", "Ni Kadek Contoh", "market_head", "KRN"
+)  # for the head, this week; made with what went wrong
 VENDOR = Person("pedagang", "Pedagang Contoh", "vendor")  # the owner of the sample card; made with the places
 
 
@@ -158,6 +162,19 @@ MISHAPS = (
         "/office/vendors/{fact}",
         "loket",
         CARD,
+    ),
+    Mishap(
+        N_(
+            "HP petugas hilang: kuncinya dicabut, slip dari bukti pedagang menunggu keputusan, nomor yang belum ada tertulis."
+        ),
+        "/office/devices/KRN/{fact}",
+        "kepala",
+        PHONE,
+    ),
+    Mishap(
+        N_("Karcis kertas untuk tempat tanpa kartu: yang sobek dicatat, yang belum kembali terlihat di tas siapa."),
+        "/office/tickets?market=KRN",
+        "loket",
     ),
     Mishap(
         N_("Pasar yang direvitalisasi, sebelum dan sesudahnya, pada jarak yang sama dari Galungan."),

@@ -1,14 +1,17 @@
 """Who signs in: the people of the tour, and in each market a collector, a market head and a surveyor of its own."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlmodel import Session
 
+from market import clock
 from market.auth import service as auth
 from market.auth.access import SYSTEM, Principal, Role
 from market.demo.city import MARKETS, PERUMDA
 from market.tour import PASSWORD, PEOPLE, Person
 
+SINCE = timedelta(days=400)  # the record of the rebuilt market is the longest
 CITYWIDE = ("city_viewer", "admin")
 NIGHT = Person("petugas-malam", "I Gede Contoh", "collector", "KRN")
 ELSEWHERE = tuple(
@@ -47,7 +50,7 @@ def hire(session: Session) -> None:
         whole_operator = person.market_id is None and person.role not in CITYWIDE
         auth.grant(
             session, person.username, Role(person.role), by=SYSTEM, market_id=person.market_id,
-            operator_id=PERUMDA if whole_operator else None,
+            operator_id=PERUMDA if whole_operator else None, valid_from=clock.today() - SINCE,
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from market import clock, installation
 from market.auth import service as auth
 from market.collection import service as collection
-from market.demo import mishaps, people, publishing, settling
+from market.demo import lost_phone, mishaps, people, publishing, settling
 from market.demo.city import MARKETS
 from market.demo.paying_out import pay_out
 from market.demo.prices import FIRST_DAY
@@ -88,7 +88,12 @@ def run(
             mishaps.instalments(
                 session, not_vendor=tour_vendor, clerk=people.principal(session, "loket"), head=staff[mishaps.MARKET].head, now=now
             )  # fmt: skip
-            mishaps.lost_card(session, not_vendor=tour_vendor, clerk=people.principal(session, "loket"), now=now)
+            clerk, people_there = people.principal(session, "loket"), staff[mishaps.MARKET]
+            collector, head = people_there.collectors["pagi"], people_there.head
+            mishaps.lost_card(session, not_vendor=tour_vendor, clerk=clerk, now=now)
+            lost_phone.lost_phone(session, collector=collector, head=head, now=now)
+            lost_phone.ticket_book(session, collector=collector, clerk=clerk, head=head, now=now)
+            lost_phone.deputy(session, head=head, now=now)
         installation.put(session, UNTIL, now.isoformat())
     return Outcome("loaded" if fresh else "caught_up", now, accrued.created, payments)
 
