@@ -13,6 +13,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from docs.offline_story import walk
 from docs.stories import tell
 from tests.city import City, chromium, running
 
@@ -110,6 +111,7 @@ def main() -> int:
             for shot in SHOTS:
                 wrong += take(browser, city, receipt, shot, width, height)
             wrong += tell(browser, city, FOLDER, width, height, save)
+        wrong += walk(browser, city, FOLDER, NOW, save)
     for problem in sorted(set(wrong)):
         print(problem)
     return 1 if wrong else 0

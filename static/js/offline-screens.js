@@ -62,7 +62,7 @@ export function walk(round, standing, here, { blocked, device }) {
 function side(each) {
   if (each.state === "seasonal") return say("seasonal");
   if (each.paid) return say("part-paid", { paid: rupiah(each.paid) });
-  return [each.holder, each.before && each.since ? say("since", { since: shortDay(each.since) }) : ""].filter(Boolean).join(" · ");
+  return each.holder;
 }
 
 function end(each) {
