@@ -65,6 +65,7 @@ from market.pricing import freshness
 from market.pricing import office as pricing_office
 from market.pricing import offline_sheet as pricing_offline
 from market.pricing import pages as pricing_pages
+from market.pricing import rule_pages as pricing_rules
 from market.pricing import watch_pages as pricing_watch
 from market.pricing.hot import HotPages
 from market.replica import Replica
@@ -100,7 +101,7 @@ ROUTERS = (
     dues_api.router, dues_pages.router, dues_late.router,
     payments_api.router, payments_refunds.router, payments_pages.router, payments_verify.router,
     payments_webhooks.router, payments_card_hook.router,
-    pricing_api.router, pricing_pages.router, pricing_offline.router, pricing_office.router, pricing_corrections.router,
+    pricing_api.router, pricing_pages.router, pricing_offline.router, pricing_rules.router, pricing_office.router, pricing_corrections.router,
     pricing_watch.router,
     collection_api.router, collection_devices.router, collection_round_feed.router, device_pages.router, slip_proofs.router, stand_in_pages.router, collection_offline.router, collection_pages.router, collection_office.router, void_pages.router, reconciliation_pages.router, statement_pages.router, counter_pages.router, ticket_pages.router, display_pages.router,
     desk_pay.router, desk_card_pages.router, desk_guide.router, desk_today.router, desk_trace.router, desk_tracing.router, desk_own.router, desk_messages.router, desk_own_pay.router, desk_pack.router, desk_transfers.router, desk_floor.router,

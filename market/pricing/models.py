@@ -305,6 +305,17 @@ class Sheet(SQLModel, table=True):
     approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
+class SurveyItem(SQLModel, table=True):
+    """Where a commodity stands on a market's walk, and whether that market surveys it. Without a row: in the basket's order, yes."""
+
+    __tablename__ = "survey_item"
+
+    market_id: str = Field(primary_key=True, max_length=16)
+    commodity_id: str = Field(primary_key=True, max_length=40, foreign_key="commodity.id")
+    step: int = 0
+    listed: bool = True
+
+
 class Quote(SQLModel, table=True):
     """What one vendor slot answered. Never published: only the day's figures are. Slots say no vendor's name."""
 

@@ -23,6 +23,7 @@ from market.pricing.models import Answer, Quote, SheetState
 from market.pricing.reading import Board, BoardRow
 from market.pricing.survey import SLOTS, TWO_PRICES, BadQuotes
 from market.pricing.survey_files import LETTERS, read_file
+from market.pricing.walking import survey_list, walks
 from market.vendors import service as vendors
 from market.vendors.models import Market
 from market.web.forms import FormData, FormInput, problems, redirect
@@ -154,7 +155,7 @@ def upload(request: Request, session: SessionDep, by: Enterer, market: str, day:
     try:
         if sent is None or not name:
             raise Invalid(fields={"file": say(N_("Pilih dulu filenya."))})
-        items = pricing.commodities(session, surveyed=True)
+        items = survey_list(session, found.id)
         typed, errors = read_file(sent.file.read(), name[:120], items, slots=SLOTS)
     except MarketError as refusal:
         errors = problems(refusal)
@@ -254,10 +255,11 @@ def sheet_page(
     out = {row.item.id: row for row in board.rows} if board else {}
     recent = pricing.recent_prices(session, found.id, before=wanted)
     groups: dict[str, list[Row]] = {}
-    for item in pricing.commodities(session, surveyed=True):
+    walked = gettext("Urutan jalan") if walks(session, found.id) else ""
+    for item in survey_list(session, found.id):
         past = recent.get(item.id, [])
         row = _row(item, past[-1] if past else None, held, typed, errors or {}, out.get(item.id))
-        groups.setdefault(wording.group_title(item.group), []).append(row)
+        groups.setdefault(walked or wording.group_title(item.group), []).append(row)
     closed = state in (SheetState.approved, SheetState.published)
     return SheetPage(
         market=found,

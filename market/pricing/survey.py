@@ -15,6 +15,7 @@ from market.pricing import alerts, catalogue, following, recording
 from market.pricing.figures import Doubt, day_figures, doubt
 from market.pricing.models import SURVEY, Answer, Publication, Quote, Sheet, SheetState
 from market.pricing.recording import DayFigures
+from market.pricing.walking import survey_list
 from market.words import N_, Message, say
 
 SLOTS = 3
@@ -259,7 +260,7 @@ def publish(session: Session, market_id: str, day: date, *, by: Principal) -> Pu
         raise SheetClosed(day=day.isoformat())
     if sheet.state != SheetState.approved:
         raise NotApproved(day=day.isoformat())
-    prices: dict[str, list[int]] = {item.id: [] for item in catalogue.commodities(session, surveyed=True)}
+    prices: dict[str, list[int]] = {item.id: [] for item in survey_list(session, market_id)}
     for quote in quotes_of(session, market_id, day):
         if quote.price is not None:
             prices.setdefault(quote.commodity_id, []).append(quote.price)

@@ -16,9 +16,11 @@ from market.pricing import service as pricing
 from market.pricing import wording
 from market.pricing.models import Answer
 from market.pricing.survey import SLOTS
+from market.pricing.walking import survey_list, walks
 from market.pricing.watching import Watch, Watched, watch
 from market.vendors import service as vendors
 from market.vendors.models import Market
+from market.web.i18n import gettext
 from market.web.paging import Page
 from market.web.render import render
 
@@ -130,9 +132,10 @@ def blank(request: Request, session: SessionDep, by: QuoteReader, market: str = 
     today = clock.today()
     past = pricing.recent_prices(session, found.id, before=today)
     groups: dict[str, list[tuple[str, str, int | None]]] = {}
-    for item in pricing.commodities(session, surveyed=True):
+    walked = gettext("Urutan jalan") if walks(session, found.id) else ""
+    for item in survey_list(session, found.id):
         row = (wording.name(item), wording.unit(item), past[item.id][-1] if past.get(item.id) else None)
-        groups.setdefault(wording.group_title(item.group), []).append(row)
+        groups.setdefault(walked or wording.group_title(item.group), []).append(row)
     return render(request, "pricing/blank.html", BlankPage(found, today, SLOTS, list(groups.items())))
 
 

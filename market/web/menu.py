@@ -96,6 +96,8 @@ MENU = (
             Entry("/office/prices", N_("Catat harga"), (Role.surveyor, CLERK, HEAD, AUDITOR)),
             Entry("/office/prices/watch", N_("Pantauan harga"), (CLERK, HEAD, DIRECTOR, AUDITOR)),
             Entry("/office/prices/blank", N_("Lembar kosong"), (Role.surveyor, CLERK, HEAD)),
+            Entry("/office/prices/walk", N_("Urutan jalan"), (Role.surveyor, CLERK, HEAD, DIRECTOR, AUDITOR)),
+            Entry("/office/prices/list", N_("Bahan dan acuan"), (CLERK, HEAD, DIRECTOR, AUDITOR, Role.admin)),
             Entry("/office/prices/import", N_("Impor harga"), (CLERK,)),
             Entry("/office/prices/sources", N_("Sumber harga"), (Role.admin, CLERK, HEAD, AUDITOR)),
         ),

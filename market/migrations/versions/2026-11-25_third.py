@@ -120,6 +120,35 @@ def upgrade() -> None:
         batch_op.create_index("ix_counter_item_round", ["market_id", "round_id"], unique=False)
 
     op.create_table(
+        "interest_rule",
+        sa.Column("operator_id", sa.String(length=16), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("regime", sa.String(length=16), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("pct_e2_per_month", sa.Integer(), nullable=False),
+        sa.Column("max_months", sa.Integer(), nullable=False),
+        sa.Column("due_days", sa.Integer(), nullable=False),
+        sa.Column("needs_reminder", sa.Boolean(), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("confirmed", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("created_at", market.database.UTCDateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint(
+            "state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by",
+            name=op.f("ck_interest_rule_second_person"),
+        ),
+        sa.CheckConstraint("state IN ('PROPOSED', 'APPROVED', 'REFUSED')", name=op.f("ck_interest_rule_state")),
+        sa.CheckConstraint(
+            "pct_e2_per_month >= 0 AND max_months >= 0 AND due_days >= 0", name=op.f("ck_interest_rule_size")
+        ),
+        sa.CheckConstraint("valid_until IS NULL OR valid_until > valid_from", name=op.f("ck_interest_rule_dates")),
+        sa.ForeignKeyConstraint(["operator_id"], ["operator.id"], name=op.f("fk_interest_rule_operator_id")),
+        sa.PrimaryKeyConstraint("operator_id", "id", name=op.f("pk_interest_rule")),
+    )
+    op.create_table(
         "line_class",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("operator_id", sa.String(length=16), nullable=False),
@@ -221,6 +250,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_price_follower_market", ["market_id", "commodity_id"], unique=False)
         batch_op.create_index("ix_price_follower_phone", ["phone_hash"], unique=False)
 
+    op.create_table(
+        "survey_item",
+        sa.Column("market_id", sa.String(length=16), nullable=False),
+        sa.Column("commodity_id", sa.String(length=40), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("listed", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["commodity_id"], ["commodity.id"], name=op.f("fk_survey_item_commodity_id")),
+        sa.PrimaryKeyConstraint("market_id", "commodity_id", name=op.f("pk_survey_item")),
+    )
     op.create_table(
         "ticket_move",
         sa.Column("market_id", sa.String(length=8), nullable=False),
@@ -430,6 +468,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_ticket_move_day")
 
     op.drop_table("ticket_move")
+    op.drop_table("survey_item")
     with op.batch_alter_table("price_follower", schema=None) as batch_op:
         batch_op.drop_index("ix_price_follower_phone")
         batch_op.drop_index("ix_price_follower_market")
@@ -453,6 +492,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_line_class_debit_id"))
 
     op.drop_table("line_class")
+    op.drop_table("interest_rule")
     with op.batch_alter_table("counter_item", schema=None) as batch_op:
         batch_op.drop_index("ix_counter_item_round")
 
