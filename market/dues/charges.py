@@ -86,6 +86,7 @@ def unpaid(
     market_id: str,
     *,
     vendor_id: int | None = None,
+    vendor_ids: Iterable[int] | None = None,
     permit_id: int | None = None,
     permit_ids: Iterable[int] | None = None,
     until: date | None = None,
@@ -99,6 +100,8 @@ def unpaid(
     query = lines_of(market_id).where(OPEN)
     if vendor_id is not None:
         query = query.where(permit.c.vendor_id == vendor_id)
+    if vendor_ids is not None:
+        query = query.where(permit.c.vendor_id.in_(set(vendor_ids)))
     if permit_id is not None:
         query = query.where(charge.c.permit_id == permit_id)
     if permit_ids is not None:

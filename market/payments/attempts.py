@@ -195,6 +195,18 @@ def latest(session: Session, market_id: str, origin: str) -> PaymentAttempt | No
     ).scalar_one_or_none()
 
 
+def by_reference(session: Session, market_id: str, reference: str) -> PaymentAttempt | None:
+    """The attempt by QRIS that bears our reference."""
+    if not reference.isprintable():
+        return None
+    return session.execute(
+        select(PaymentAttempt).where(
+            col(PaymentAttempt.market_id) == market_id, col(PaymentAttempt.reference) == reference[:64],
+            col(PaymentAttempt.provider) == "qris",
+        )
+    ).scalar_one_or_none()  # fmt: skip
+
+
 def take_back(session: Session, old: PaymentAttempt) -> None:
     """The provider has taken a QR back: the attempt ends, unless money came first."""
     row = session.get(PaymentAttempt, (old.market_id, old.id), with_for_update=True)

@@ -25,7 +25,6 @@ from market.payments.models import Method, MovementKind, Payment, TitipanMovemen
 from market.payments.recording import Draft, Recorded, record_many
 from market.payments.refund_models import TitipanConsent
 from market.vendors import service as vendors
-from market.vendors.models import Permit
 
 TOGETHER = 200  # vendors in one transaction
 
@@ -146,11 +145,8 @@ def _parts(vendor_ids: list[int]) -> list[list[int]]:
 
 def _owed(session: Session, market_id: str, vendor_ids: Collection[int], day: date) -> dict[int, list[UnpaidCharge]]:
     """What is due of each, oldest first, locked."""
-    permits = session.execute(
-        select(col(Permit.id)).where(col(Permit.market_id) == market_id, col(Permit.vendor_id).in_(vendor_ids))
-    ).scalars()
     found: dict[int, list[UnpaidCharge]] = {}
-    for line in dues.unpaid(session, market_id, permit_ids=permits, until=day, lock=True):
+    for line in dues.unpaid(session, market_id, vendor_ids=vendor_ids, until=day, lock=True):
         found.setdefault(line.vendor_id, []).append(line)
     return found
 
