@@ -15,11 +15,12 @@ from market.collection import handovers
 from market.collection.counter_models import CounterItem
 from market.collection.drawers import drawer_account, uncounted
 from market.collection.models import DayClose, Handover, Round, RoundKind
+from market.collection.stand_in import WhyInStead
 from market.errors import Conflict
 from market.ledger import service as ledger
 from market.money import rp
 from market.vendors import service as vendors
-from market.words import N_
+from market.words import N_, say
 
 
 class NothingInDrawer(Conflict):
@@ -33,13 +34,24 @@ class DrawerOverdrawn(Conflict):
 
 
 def hand_over_counter(
-    session: Session, market_id: str, *, counted: int, notes: Mapping[int, int] | None = None, by: Principal
-) -> Handover:
-    """Give the whole drawer to the office. Raises NothingInDrawer, DrawerOverdrawn."""
-    by.require(Role.clerk, market_id=market_id)
+    session: Session, market_id: str, *, counted: int, notes: Mapping[int, int] | None = None, by: Principal,
+    clerk_id: int | None = None, because: str = "",
+) -> Handover:  # fmt: skip
+    """Give the whole drawer to the office. Raises NothingInDrawer, DrawerOverdrawn, WhyInStead.
+
+    `clerk_id` and `because`: another clerk or the treasurer counts the drawer of one who cannot (ill, left).
+    """
+    owner = clerk_id if clerk_id is not None else by.user_id or 0
+    if owner == by.user_id:
+        by.require(Role.clerk, market_id=market_id)
+        because = ""
+    else:
+        by.require(*handovers.STAND_INS, market_id=market_id)
+        if not because.strip():
+            raise WhyInStead(fields={"because": say(N_("Misalnya: sakit, diberhentikan."))})
     # The round's number first: who hands over the same drawer in another tab waits here, and then finds it empty.
     number = ledger.take_numbers(session, market_id, "round", 1)[0]
-    rows = uncounted(session, [market_id], drawer_account(by.user_id or 0))
+    rows = uncounted(session, [market_id], drawer_account(owner))
     amount = sum(row.amount for row in rows)
     if not rows:
         raise NothingInDrawer
@@ -48,10 +60,10 @@ def hand_over_counter(
     session_code, day = _day(session, market_id)
     turn = select(func.coalesce(func.max(col(Round.turn)), 0)).where(
         col(Round.market_id) == market_id, col(Round.session_code) == session_code,
-        col(Round.business_day) == day, col(Round.collector_id) == by.user_id,
+        col(Round.business_day) == day, col(Round.collector_id) == owner,
     )  # fmt: skip
     walk = Round(
-        market_id=market_id, id=number, session_code=session_code, business_day=day, collector_id=by.user_id or 0,
+        market_id=market_id, id=number, session_code=session_code, business_day=day, collector_id=owner,
         turn=int(session.execute(turn).scalar_one()) + 1, opened_at=clock.now(), kind=RoundKind.counter,
     )  # fmt: skip
     session.add(walk)
@@ -63,7 +75,9 @@ def hand_over_counter(
             for r in rows
         ],
     )
-    return handovers.hand_over(session, market_id, number, counted=counted, notes=notes, by=by)
+    return handovers.hand_over(
+        session, market_id, number, counted=counted, notes=notes, because=because.strip()[:300], by=by
+    )
 
 
 def _day(session: Session, market_id: str) -> tuple[str, date]:

@@ -97,7 +97,8 @@ def read(content: bytes, name: str, wanted: Layout) -> Read:
         if number > MOST:
             raise TooManyLines(most=MOST)
         for column, side in sides.items():
-            amount = rupiah(_cell(row, at.get(column)), wanted.decimal)
+            cell = _cell(row, at.get(column))
+            amount = rupiah(_unsigned(cell) if side.mark else cell, wanted.decimal)
             if amount != 0:  # zero, or empty: the other side's, or a line of text
                 _take_row(number, row, column, amount, at, wanted, side, problems)
     came, left = sides.values()
@@ -144,6 +145,19 @@ def _take_row(
             N_("Nomor {reference} sudah ada di baris {row} dengan isi lain."), reference=reference, row=first.row
         )
         problems.append(Problem(number, wanted.reference, told))
+
+
+def _unsigned(cell: object) -> object:
+    """What left an account, without the sign or the brackets that some banks write around it."""
+    if isinstance(cell, bool):
+        return cell
+    if isinstance(cell, Real):
+        number = exact(cell)
+        return cell if number is None else abs(number)
+    text = str(cell or "").strip()
+    if text.startswith("(") and text.endswith(")"):
+        text = text[1:-1]
+    return text.removeprefix("-").removeprefix("\u2212").strip()
 
 
 def _heading(sheet: Sheet, wanted: Layout) -> tuple[int, dict[str, int]]:

@@ -126,3 +126,32 @@ def test_the_counter_over_http(client: TestClient, database: Engine, noon: objec
     trace = client.get(f"/office/trace/{receipt}").text
     assert "ada di kas pasar, belum disetor" in trace and "selisih" in trace
     assert_clean(database)
+
+
+def test_the_drawer_of_a_clerk_who_left(client: TestClient, database: Engine, noon: object, sign_in: SignIn) -> None:  # noqa: F811
+    with session_scope(database) as session:
+        city.market(session)
+        city.tariff(session, "7500", tax_pct_e2=1100)
+        city.permit(session, DAY)
+        dues.accrue(session)
+        gone = person(session, "made", Role.clerk)
+        pay(session, gone, 8_325, "k1")
+    address = f"/office/counter/KRN/{gone.user_id}"
+    sign_in(client, Role.treasurer, market_id="KRN")
+    assert address in client.get("/office/closing?market=KRN").text
+    for wrong in (
+        {"counted": "8.325"},
+        {"counted": "banyak", "because": "pindah"},
+        {"counted": "-1", "because": "pindah"},
+    ):
+        answer = client.post(address, data=wrong)
+        assert answer.status_code == 422 and 'class="why"' in answer.text, wrong
+    told = {"counted": "8.325", "because": "sudah pindah"}
+    assert client.post(address, data=told).status_code == 303
+    assert client.post(address, data=told).status_code == 409
+    assert client.post("/office/counter/BDG/1", data=told).status_code == 404
+    assert "dihitung orang lain" in client.get("/office/closing?market=KRN").text
+    sign_in(client, Role.collector, market_id="KRN")
+    assert client.post(address, data=told).status_code == 403
+    with session_scope(database, write=False) as session:
+        assert drawers(session, ["KRN"]) == []

@@ -14,6 +14,7 @@ from market.collection import banking, classing, reconciliation, statements, unm
 from market.collection.banking import CollectorMayNotDeposit
 from market.collection.models import BankMatch
 from market.collection.statement_models import BankDebit, MatchUndone
+from market.collection.statement_reading import PLAIN, read
 from market.collection.unmatching import NotMatched, UndoReasonMissing
 from market.database import session_scope
 from market.dues import service as dues
@@ -117,6 +118,13 @@ def test_what_the_bank_took_is_kept_apart_from_what_came(session: Session, day: 
     with pytest.raises(classing.WordMissing) as refused:
         classing.say_what(session, "PERUMDA", debit_id=fee.id, kind="interest", reason="", by=SYSTEM)
     assert set(refused.value.fields) == {"kind", "reason"}
+
+
+@pytest.mark.parametrize("written", ["5000", "-5000", "(5,000)", "- 5,000.00", "Rp 5,000"])
+def test_a_debit_reads_with_or_without_its_sign(written: str) -> None:
+    file = f'tanggal,keterangan,referensi,debit,kredit\n2026-11-20,BIAYA,B1,"{written}",\n'.encode()
+    got = read(file, "a.csv", PLAIN)
+    assert [(d.amount, d.reference) for d in got.debits] == [(5_000, "B1")] and not got.problems and not got.credits
 
 
 def city_market(session: Session) -> Market:
