@@ -262,3 +262,12 @@ def test_a_revoked_phone_keeps_its_slips_and_takes_no_more(phone: Phone, field: 
     assert "Ditahan" in page.inner_text("[data-sent]") and "kantor yang memutuskan" in page.inner_text("[data-sent]")
     assert rows(field, f"SELECT count(*) FROM slip WHERE device = '{code}'") == [(0,)]
     assert rows(field, f"SELECT state, amount FROM signed_slip WHERE device = '{code}'") == [("held", 2000)]
+    page.click("[data-notice-enrol]")  # the same phone, a new key: it works again, and the old slip is still there
+    page.fill("#f-code", field.code())
+    page.fill("#f-name", "ponsel Kadek, lagi")
+    page.click("[data-enrol] button")
+    page.wait_for_selector("[data-other]:visible")
+    assert f"{code}-000001" in page.inner_text("[data-sent]")
+    take(page)
+    all_sent(page)
+    assert rows(field, f"SELECT count(*) FROM slip WHERE device > '{code}'") == [(1,)]
