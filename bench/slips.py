@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from sqlalchemy import Engine, text
 from sqlmodel import Session
@@ -59,10 +60,7 @@ def rows(*, full: bool) -> Iterator[Row]:
         ours, limit = [], []
         with serve("market.app:create", env=_environment(server), factory=True, ready="/healthz") as origin:
             for n in range(ROUNDS):
-                work: list[Callable[[], float]] = [
-                    lambda n=n: _over_http(origin, senders, n),
-                    lambda n=n: _bare(engine, senders, n),
-                ]  # type: ignore[misc]
+                work = [partial(_over_http, origin, senders, n), partial(_bare, engine, senders, n)]
                 figures = [run() for run in (work if n % 2 == 0 else work[::-1])]
                 a, b = figures if n % 2 == 0 else figures[::-1]
                 ours.append(a)
@@ -132,7 +130,7 @@ def _over_http(origin: str, senders: list[Sender], n: int) -> float:
         line.close()
         second.close()
 
-    seconds = _at_once([lambda sender=sender: send(sender) for sender in senders])  # type: ignore[misc]
+    seconds = _at_once([partial(send, sender) for sender in senders])
     assert not wrong, wrong[:2]
     return PHONES * EACH / seconds
 
@@ -165,7 +163,7 @@ def _bare(engine: Engine, senders: list[Sender], n: int) -> float:
                     },
                 )  # fmt: skip
 
-    return PHONES * EACH / _at_once([lambda sender=sender: send(sender) for sender in senders])  # type: ignore[misc]
+    return PHONES * EACH / _at_once([partial(send, sender) for sender in senders])
 
 
 def _at_once(work: list[Callable[[], None]]) -> float:

@@ -39,6 +39,7 @@ MENU = (
         N_("Menagih"),
         (
             Entry("/collect", N_("Putaran"), (Role.collector,)),
+            Entry("/collect/offline", N_("Menagih tanpa sinyal"), (Role.collector,)),
             Entry("/collect/handover", N_("Penyerahan kas"), (Role.collector,)),
             Entry("/collect/tickets", N_("Karcis"), (Role.collector,)),
         ),
