@@ -111,7 +111,7 @@ def measure(engine: Engine, database: str, *, slow_ms: int) -> None:
     event.listen(engine, "after_cursor_execute", after)
     event.listen(engine, "checkout", lambda *_: IN_USE.inc())
     event.listen(engine, "checkin", lambda *_: IN_USE.dec())
-    with suppress(AttributeError):  # SQLite in memory has another pool
+    with suppress(AttributeError, TypeError):  # SQLite in memory has another pool
         LIMIT.inc(engine.pool.size() + engine.pool._max_overflow)  # type: ignore[attr-defined]
 
 
