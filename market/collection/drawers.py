@@ -15,13 +15,14 @@ from market.errors import Conflict
 from market.money import rp
 from market.words import N_
 
-# What moved the drawers and was not handed over; a hand-over's own entry is no movement of its own.
+# What moved the drawers that hold money and was not handed over; a hand-over's own entry is no movement of its own.
 _UNCOUNTED = (
     text("""
     SELECT p.book AS market_id, p.account, p.transaction_id, t.business_day, CAST(sum(p.amount) AS bigint) AS amount
-    FROM posting p JOIN ledger_transaction t ON t.book = p.book AND t.id = p.transaction_id
+    FROM account a JOIN posting p ON p.book = a.book AND p.account = a.code
+    JOIN ledger_transaction t ON t.book = p.book AND t.id = p.transaction_id
     LEFT JOIN counter_item i ON i.market_id = p.book AND i.transaction_id = p.transaction_id
-    WHERE p.book IN :books AND p.account LIKE :drawer AND t.kind <> 'handover' AND i.transaction_id IS NULL
+    WHERE a.book IN :books AND a.code LIKE :drawer AND a.balance > 0 AND t.kind <> 'handover' AND i.transaction_id IS NULL
     GROUP BY p.book, p.account, p.transaction_id, t.business_day ORDER BY p.book, p.account, p.transaction_id""")
     .bindparams(bindparam("books", expanding=True))
     .columns(business_day=Date)
