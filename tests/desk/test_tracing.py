@@ -75,7 +75,7 @@ def test_a_charge_tells_what_paid_it_or_that_nobody_did(
         sign_in(client, Role.auditor, market_id="KRN")
         paid = client.get("/office/trace/charge/KRN.1.BOP.2026-11-23.0").text
         owed = client.get("/office/trace/charge/KRN.1.BOP.2026-11-24.0").text
-    assert banked["receipt"] in paid and "Belum dibayar" not in paid and city.KERENENG in paid
+    assert banked["receipt"] in paid and "Belum dibayar, " not in paid and city.KERENENG in paid
     assert "Belum dibayar, 2 hari, pedagang" in owed and banked["receipt"] not in owed
 
 
