@@ -33,7 +33,7 @@ class EnrolBody(BaseModel):
 
     code: str = Field(min_length=8, max_length=20)
     public_key: Jwk
-    name: str = Field(min_length=1, max_length=60)
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00]*$")
 
 
 class Enrolled(BaseModel):
@@ -77,7 +77,7 @@ class VisitBody(BaseModel):
     place_id: int = Field(ge=1, le=2**62)
     permit: int | None = Field(default=None, ge=1, le=2**62)
     outcome: VisitOutcome
-    note: str = Field(default="", max_length=200)
+    note: str = Field(default="", max_length=200, pattern=r"^[^\x00]*$")
     at: Moment
 
 

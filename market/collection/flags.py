@@ -74,13 +74,18 @@ def raise_all(session: Session, market_id: str, findings: Collection[Finding], *
     rows = [
         {
             "market_id": market_id, "key": key_of(f.kind, f"{f.device}:{f.about}"), "kind": str(f.kind),
-            "device": f.device, "number": f.number, "detail": f.detail[:2000], "at": moment, "sent_by": by.user_id,
+            "device": f.device, "number": f.number, "detail": _storable(f.detail), "at": moment, "sent_by": by.user_id,
             "note": "",
         }
         for f in findings
     ]  # fmt: skip
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(dialect.insert(SlipFlag).on_conflict_do_nothing(), sorted(rows, key=lambda row: str(row["key"])))
+
+
+def _storable(text: str) -> str:
+    """Evidence as any database takes it: what a stranger sends may hold NUL or half a character."""
+    return text[:2000].encode(errors="replace").decode().replace("\x00", "\ufffd")
 
 
 def open_flags(session: Session, market_ids: Collection[str]) -> list[SlipFlag]:

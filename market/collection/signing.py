@@ -21,9 +21,20 @@ from market.errors import Invalid
 from market.words import N_, say
 
 LARGEST_BODY = 1_000
-# A phone whose battery was empty says 1970: that is a wrong clock, not a wrong slip.
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1969, 12, 31, tzinfo=UTC), le=datetime(2199, 1, 1, tzinfo=UTC))]
 DEVICE = r"^[A-Z][A-Z0-9]{1,11}$"
+
+
+def _written(value: object) -> object:
+    """RFC 3339 as a person reads it: pydantic would also take a number of seconds."""
+    return value if isinstance(value, datetime) or (isinstance(value, str) and value[10:11] in ("T", "t")) else None
+
+
+# A phone whose battery was empty says 1970: that is a wrong clock, not a wrong slip.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1969, 12, 31, tzinfo=UTC), le=datetime(2199, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_written),
+]
 
 
 class BadPublicKey(Invalid):
@@ -55,10 +66,10 @@ class SlipText(BaseModel):
     device: str = Field(pattern=DEVICE)
     number: int = Field(ge=1, le=10**9, strict=True)
     market: str = Field(pattern=r"^[A-Z0-9]{2,8}$")
-    session: str = Field(min_length=1, max_length=12)
+    session: str = Field(pattern=r"^[^\x00-\x1f]{1,12}$")
     day: Annotated[date, BeforeValidator(_day), Field(ge=date(2020, 1, 1), le=date(2199, 1, 1))]
     permit: int | None = Field(default=None, ge=1, le=2**62, strict=True)
-    place: str = Field(default="", max_length=30)
+    place: str = Field(default="", pattern=r"^[^\x00-\x1f]{0,30}$")
     amount: int = Field(gt=0, le=10**9, strict=True)
     scope: Literal["today", "all"] = "all"
     issued_at: Moment
