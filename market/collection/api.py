@@ -1,5 +1,6 @@
 """`/api/v1/slips` (a batch from a device), `/handovers`, `/deposits`."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -14,12 +15,22 @@ from market.collection import service as collection
 from market.collection.models import Deposit, Handover
 from market.collection.rounds import SlipIn, SlipOutcome
 from market.database import SessionDep
+from market.errors import Conflict
 from market.vendors import service as vendors
 from market.web.i18n import translate
 from market.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from market.words import N_
 
 router = APIRouter(prefix="/api/v1", tags=["collection"])
 Depositor = Annotated[Principal, Depends(allow(Role.treasurer))]
+
+
+# Names the server gives itself: a browser's own count, and ticket books. Whoever took them could block another's numbers.
+RESERVED = re.compile(r"W[0-9]+|KRC[A-Z0-9]{1,6}")
+
+
+class NameReserved(Conflict):
+    message = N_("Nama {device} bukan nama perangkat. Pakai nama perangkat Anda.")
 
 
 class SlipBody(BaseModel):
@@ -109,6 +120,8 @@ def sync_slips(session: SessionDep, by: Collector, batch: SlipBatch) -> SlipAnsw
     """Bring in a device's slips: 200 with one answer each, whatever became of them."""
     market = vendors.get_market(session, batch.market)
     devices.refuse_unsigned(session, batch.device)
+    if RESERVED.fullmatch(batch.device) and batch.device != f"W{by.user_id}":
+        raise NameReserved(device=batch.device)
     walk = collection.open_round(session, market.id, batch.session, by=by)
     slips = [SlipIn(batch.device, s.number, s.permit_id, s.amount, s.scope, s.issued_at) for s in batch.slips]
     outcomes = collection.collect_many(session, market.id, walk.id, slips, by=by)

@@ -73,6 +73,8 @@ def test_two_collectors_on_one_place_take_its_fee_once(client: TestClient, keren
         batch = {"market": "KRN", "session": "pagi", "device": "D08", "slips": [
             {"number": 1, "permit_id": 1, "amount": 8_325, "scope": "all", "issued_at": NOON.isoformat()}]}  # fmt: skip
         late = client.post("/api/v1/slips", json=batch).json()["slips"][0]
+        for taken in ("W1", "KRCA"):  # names the server counts by itself are nobody's device
+            assert client.post("/api/v1/slips", json=batch | {"device": taken}).status_code == 409
         assert (late["outcome"], late["credit"]) == ("taken", 8_325), (
             "paid twice at the stall: the second is the vendor's"
         )
