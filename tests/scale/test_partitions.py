@@ -16,7 +16,7 @@ from market.dues import service as dues
 from market.payments import service as payments
 from tests.conftest import _create_database
 from tests.dues import city
-from tests.payments.city import CLERK, FEE, NOON, TODAY, assert_clean, build, owed
+from tests.payments.city import CLERK, FEE, NOON, TODAY, ask, assert_clean, build, notice, owed
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +58,17 @@ def test_a_market_lives_in_parts(divided: Engine, capsys: pytest.CaptureFixture[
             == receipt
         )
         assert owed(session, town.vendors[0]) == 0 and owed(session, town.vendors[1]) == 40 * FEE
+    with session_scope(divided) as session:
+        asked = ask(session, town.vendors[2])
+    for _ in range(2):  # and again: paid once
+        with session_scope(divided) as session:
+            payments.receive(session, notice(asked))
+            assert owed(session, town.vendors[2]) == 0
     assert_clean(divided)
     months = {name.rpartition("_")[0] for name in leaves(divided, "charge")}
     assert months == {"parts.charge_2026_10", "parts.charge_2026_11"}
     assert len(leaves(divided, "posting")) >= 1 and all("parts.posting_" in name for name in leaves(divided, "posting"))
-    assert sum(leaves(divided, "settlement").values()) == 40
+    assert sum(leaves(divided, "settlement").values()) == 80
     for forbidden in (
         "UPDATE posting SET amount = 1",
         "DELETE FROM settlement",
