@@ -1,4 +1,4 @@
-"""Pictures of things that take steps: an application from submission to permit, a dry run with errors."""
+"""Pictures of things that take steps: an application from submission to permit, a dry run with errors, a balance topped up."""
 
 import io
 from pathlib import Path
@@ -65,6 +65,18 @@ def tell(browser: Any, city: City, folder: Path, width: int, height: int, save: 
     clerk.click("form[enctype] button.button >> nth=0")
     clerk.wait_for_load_state()
     picture(clerk, "import-errors")
+    vendor.goto(f"{city.base}/vendor/titipan/KRN")
+    vendor.fill("input[name=amount]", "50.000")
+    vendor.click("button[value=qris]")
+    vendor.wait_for_selector(".qr-card")
+    picture(vendor, "titipan-1-qr")
+    bank = vendor.context.new_page()
+    bank.goto(vendor.get_attribute("a[href*='/acquirer/pay?']", "href"))
+    bank.click("main form:has(input[value=pay]) button")
+    vendor.wait_for_selector(".qr-card", state="detached")
+    picture(vendor, "titipan-2-paid")
+    vendor.goto(f"{city.base}/vendor/titipan/KRN")
+    picture(vendor, "titipan-3-statement")
     for page in (vendor, clerk, head):
         page.context.close()
     return wrong
