@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy import Engine
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -120,7 +121,6 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         docs_url="/api/docs" if not settings.production else None,
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=LARGEST_BODY,
         telemetry=NATIVE_SPANS,
     )
     app.state.engine = engine or make_engine(settings.database_url)
@@ -132,6 +132,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY)  # counts what comes without a length
+    app.add_middleware(problems.LargeBodies, most=LARGEST_BODY)
     app.add_middleware(LanguageMiddleware)
     app.add_middleware(SecurityMiddleware, https=settings.production, form_targets=checkout_hosts(settings))
     observing.install(app, settings)

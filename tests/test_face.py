@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi.testclient import TestClient
 
 from market.auth.principal import Principal
 from market.web.i18n import speak
@@ -209,13 +210,47 @@ def test_pages_of_the_frame(template: str, lang: str) -> None:
     assert 'id="main"' in html
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 502, 503])
-def test_an_error_says_what_to_do_next(status: int) -> None:
-    html = rendered("error.html", Shown(status=status))
+REFUSALS = [401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503]
+
+
+@pytest.mark.parametrize("lang", ["id", "en"])
+@pytest.mark.parametrize("status", REFUSALS)
+def test_an_error_says_what_to_do_next(status: int, lang: str) -> None:
+    html = rendered("error.html", Shown(status=status), lang)
     body = html[html.index("<main") : html.index("</main>")]
     assert "Bukti ini tidak dikenal." in body
     assert body.count('class="button"') == 1
     assert "error" not in re.sub(r"<[^>]*>", "", body).lower()
+
+
+@pytest.mark.parametrize("lang", ["id", "en"])
+def test_each_refusal_has_a_heading_and_advice_of_its_own(lang: str) -> None:
+    told = {status: rendered("error.html", Shown(status=status), lang) for status in REFUSALS}
+    assert len({re.search(r"<h1>(.*?)</h1>", html)[1] for html in told.values()}) == len(REFUSALS)  # type: ignore[index]
+    advice = {
+        status: re.search(r"</ul>|<p class=\"lead\">.*?</p>\s*<p>(.*?)</p>", html, re.S)[1]
+        for status, html in told.items()
+    }  # type: ignore[index]
+    ours = {500, 502, 503}  # not the reader's to mend
+    assert len({advice[s] for s in REFUSALS if s not in ours}) == len(set(REFUSALS) - ours)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("accept", "words"), [("en-GB,en;q=0.9", "This page does not exist"), ("id-ID", "Halaman ini tidak ada")]
+)
+def test_refusals_over_http_speak_the_readers_language(client: TestClient, accept: str, words: str) -> None:
+    client.headers["accept-language"] = accept
+    missing = client.get("/prices/XYZ")
+    assert missing.status_code == 404 and words in missing.text
+    large = client.post(
+        "/login", content=b"x" * 17_000_000, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    assert large.status_code == 413 and "16 MB" in large.text and "<h1>" in large.text
+    assert client.post("/prices/KRN").status_code == 405
+    for _ in range(12):
+        last = client.post("/login", data={"username": "siapa", "password": "salah"})
+    assert last.status_code in (422, 429) and f'lang="{accept[:2]}"' in last.text
 
 
 def test_figures_are_drawn_from_figures() -> None:
