@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy import Engine
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from market import health, logs, observing
@@ -87,6 +86,7 @@ from market.web import problems
 from market.web.i18n import LanguageMiddleware
 from market.web.render import ROOT
 from market.web.security import SecurityMiddleware
+from market.web.static_files import VersionedFiles
 
 NATIVE_SPANS: TelemetryConfig = {
     "tracing": False,
@@ -131,7 +131,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    app.mount("/static", VersionedFiles(directory=ROOT / "static"), name="static")
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY)  # counts what comes without a length
     app.add_middleware(problems.LargeBodies, most=LARGEST_BODY)
     app.add_middleware(LanguageMiddleware)
