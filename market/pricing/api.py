@@ -1,7 +1,7 @@
 """Prices for programs: public, without a token, with validators."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -13,10 +13,11 @@ from market.pricing import catalogue, freshness, listing, shapes_out
 from market.pricing import service as pricing
 from market.pricing.caching import AREA_HEADER, PublicDep, conditional, reader, validators
 from market.pricing.codes import CODED, CodeKind, codes_of
+from market.pricing.corrections_out import CorrectionRow, list_corrections
 from market.pricing.datapackage import describe
 from market.pricing.listing import PriceRow
 from market.settings import get_settings
-from market.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from market.web.paging import BadCursor, Cursor, Limit, Page, decode_cursor, encode_cursor
 
 router = APIRouter(prefix="/api/v1", tags=["prices"])
 Market = Annotated[str | None, Query(max_length=16, description="Market code or region (ID, ID-BA)", examples=["BDG"])]
@@ -105,6 +106,26 @@ def latest(request: Request, session: PublicDep, by: Anyone, market: Market = No
     return conditional(
         request, body, "application/json", changed_at=changed, headers={AREA_HEADER: area, "vary": "Accept-Encoding"}
     )
+
+
+@router.get("/prices/corrections", response_model=Page[CorrectionRow], responses=NOT_MODIFIED)
+def corrections(
+    request: Request, session: PublicDep, by: Anyone, market: Market = None, limit: Limit = 100, cursor: Cursor = None
+) -> Response:
+    """Published prices that were put right, newest first: the old value, the new one, the reason and the time."""
+    after = decode_cursor(cursor, str, int, str, int)
+    if after is not None and not _is_instant(after[0]):
+        raise BadCursor
+    rows, following = list_corrections(session, market=market, after=after, limit=limit)
+    page = Page[CorrectionRow](items=rows, next=encode_cursor(*following) if following else None)
+    return _json(request, page.model_dump_json)
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 @router.get("/commodities", response_model=Page[CommodityRow], responses=NOT_MODIFIED)

@@ -29,7 +29,7 @@ _CODE = r"[A-Za-z0-9-]+"
 _PUBLIC = re.compile(
     rf"/|/prices(/{_CODE}){{0,2}}|/board/{_CODE}|/help(/{_CODE})?|/commodities/{_CODE}|/galungan|/basket|/data|/markets(/{_CODE}){{0,2}}"
     rf"|/feeds/{_CODE}\.atom|/openapi\.json|/static/[A-Za-z0-9/._-]+|/\.well-known/receipt-key"
-    r"|/api/v1/(commodities|markets|datapackage\.json|prices|prices/latest)"
+    r"|/api/v1/(commodities|markets|datapackage\.json|prices|prices/corrections|prices/latest)"
 )
 # Only these questions are worth a file each; every other address with a question goes to the live site.
 _ASKED = {

@@ -140,3 +140,23 @@ def test_two_people_in_the_browser(client: TestClient, sign_in: SignIn) -> None:
         assert "sekarung" in client.get("/feeds/KRN.atom").text
         gone = client.post(f"{url}/decide", data=number | {"act": "confirm"})
         assert gone.status_code == 409 and "sudah diputuskan" in gone.text
+
+
+def test_the_list_for_programs_pages_through_every_correction(client: TestClient) -> None:
+    with clock.freeze(SIX):
+        fill(client)
+        day = (SIX - timedelta(days=1)).date()
+        with Session(client.app.state.engine) as session:  # type: ignore[attr-defined]
+            for price in (13_500, 13_600, 13_700):
+                pricing.correct(session, "KRN", day, commodity_id="beras-medium", prices=(price,) * 3, reason="uji",
+                                by=person(2, Role.market_head, "KRN"))  # fmt: skip
+            session.commit()
+        url, seen, cursor = "/api/v1/prices/corrections?market=krn&limit=1", [], ""
+        while cursor is not None:
+            page = client.get(url + (f"&cursor={cursor}" if cursor else "")).json()
+            seen += [(row["old_price"], row["new_price"], row["revision"]) for row in page["items"]]
+            cursor = page["next"]
+        assert sorted(seen) == [(13_400, 13_500, 1), (13_500, 13_600, 2), (13_600, 13_700, 3)]
+        assert client.get("/api/v1/prices/corrections?market=BDG").json() == {"items": [], "next": None}
+        for bad in ("market=XYZ", "cursor=abc", "limit=0", "cursor=WyJiZXNvayIsMSwiMjAyNi0xMS0yMiIsMV0"):
+            assert client.get(f"/api/v1/prices/corrections?{bad}").status_code in (404, 422), bad
