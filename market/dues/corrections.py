@@ -4,6 +4,7 @@ A line is never edited. For each line that exists, the pure rules are asked once
 measure put right, a permit that ended earlier, a relief granted for days gone by); where the answer differs from the sum
 of its revisions, one more revision carries the difference, negative where the vendor owed less. Lines that are missing
 are the accrual's work, not ours. A month's line that began before `first` keeps the measure it was charged by.
+Interest charged on what is owed no longer is taken back at once (taken_back.py).
 """
 
 from collections.abc import Collection, Sequence
@@ -18,9 +19,11 @@ from market import audit, clock
 from market.auth.access import Principal, Role
 from market.dues.assessment import Facts, assess
 from market.dues.models import DAILY, MONTHLY, AccrualRun, Basis, Relief
-from market.dues.run import Totals, postings, rules_of
+from market.dues.run import rules_of
 from market.dues.sources import permit, place
 from market.dues.statements import charge
+from market.dues.summaries import post_lines
+from market.dues.taken_back import take_back
 from market.ledger import service as ledger
 from market.vendors import service as vendors
 from market.vendors.models import Market
@@ -63,17 +66,19 @@ def correct(
     rows = _differences(session, market, permit_ids, first, run_id)
     if rows:
         session.connection().execute(insert(charge), rows)
-        _post(session, market, run_id, rows)
+        post_lines(session, market.id, run_id, rows)
     amount = sum(row["gross"] - row["relieved"] for row in rows)
     today = clock.today(market.timezone)
     session.add(AccrualRun(market_id=market.id, id=run_id, until=today, created=len(rows), amount=amount))
     session.flush()
+    back = take_back(session, market)
     named = sorted(permit_ids)
     audit.record(
         session, by, "charges.correct", "market", market.id, market_id=market.id,
-        after={"permits": named[:50], "from": first, "lines": len(rows), "amount": amount, "reason": reason[:300]},
+        after={"permits": named[:50], "from": first, "lines": len(rows), "amount": amount, "interest": back.amount,
+               "reason": reason[:300]},
     )  # fmt: skip
-    return Corrected(len(rows), amount)
+    return Corrected(len(rows) + back.lines, amount + back.amount)
 
 
 def relieve_again(session: Session, row: Relief, markets: Sequence[Market], *, by: Principal) -> Corrected:
@@ -180,18 +185,3 @@ def _measured(facts: Facts, basis: str, quantity_e4: int) -> Facts:
     if basis == Basis.PER_FRONT_M_MONTH:
         return replace(facts, front_cm=quantity_e4 // 100)
     return facts
-
-
-def _post(session: Session, market: Market, run_id: int, rows: Sequence[dict[str, Any]]) -> None:
-    totals: Totals = {}
-    for row in rows:
-        total = totals.setdefault((row["period_start"], row["charge_type"]), [0] * 4)
-        amounts = (row["net"], row["gross"], row["relieved"], row["relieved_tax"])
-        total[:] = [a + b for a, b in zip(total, amounts, strict=True)]
-    drafts = []
-    for (day, charge_type), figures in sorted(totals.items()):
-        lines = tuple(ledger.Line(code, value) for code, value in postings(charge_type, *figures) if value)
-        if lines:
-            key = f"accrual:{run_id}:{day.isoformat()}:{charge_type}"
-            drafts.append(ledger.Draft(market.id, key, "accrual", day, lines))
-    ledger.post_many(session, drafts)

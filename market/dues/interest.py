@@ -6,109 +6,44 @@ of lateness began. `interest_month` says which months of which line were charged
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, func, insert, select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
-from market import audit, clock
-from market.auth.access import SYSTEM, Principal, Role
+from market import clock
+from market.auth.access import SYSTEM
 from market.dues.charges import OPEN, charge
 from market.dues.instalments import held_lines
+from market.dues.interest_rules import Policy, policies, policy_on
 from market.dues.late_models import Decision, InterestMonth, Letter, LetterKind, LetterLine
 from market.dues.lateness import month_reached
-from market.dues.models import AccrualRun, ChargeKey, ChargeType, InterestPolicy
+from market.dues.models import AccrualRun, ChargeKey, ChargeType
 from market.dues.pauses import pauses, touching
 from market.dues.run import postings
 from market.dues.settlements import table as settlement
 from market.dues.sources import permit
-from market.errors import Conflict, Invalid
+from market.dues.taken_back import Charged, take_back
 from market.ledger import service as ledger
 from market.vendors import service as vendors
-from market.vendors.models import FeeRegime, Market
-from market.words import N_
+from market.vendors.models import Market
 
 month = InterestMonth.__table__  # type: ignore[attr-defined]
 Head = tuple[int, str, date]  # permit, type, first day: a line with its corrections
 
 
-class PolicyOverlaps(Conflict):
-    message = N_("Sudah ada aturan bunga yang mulai pada hari itu atau sesudahnya.")
-
-
-class BadPolicy(Invalid):
-    message = N_("Isi persen per bulan (0 sampai 10), paling lama 0 sampai 60 bulan, dan dasar hukumnya.")
-
-
-@dataclass(frozen=True)
-class Charged:
-    """What a run made: DENDA lines, and their sum in rupiah."""
-
-    lines: int = 0
-    amount: int = 0
-
-
-def add_interest_policy(
-    session: Session,
-    regime: FeeRegime | str,
-    *,
-    valid_from: date,
-    pct_e2_per_month: int,
-    max_months: int,
-    due_days: int,
-    legal_basis: str,
-    by: Principal,
-    needs_reminder: bool = True,
-    confirmed: bool = True,
-) -> InterestPolicy:
-    """A dated rule of a regime; the one before ends where it begins. Percent × 100 per month. Raises BadPolicy, PolicyOverlaps."""
-    by.require(Role.director)
-    basis = legal_basis.strip()
-    if not (0 <= pct_e2_per_month <= 1000 and 0 <= max_months <= 60 and 0 <= due_days <= 90 and basis):
-        raise BadPolicy
-    rows = policies(session, regime)
-    if any(row.valid_from >= valid_from for row in rows):
-        raise PolicyOverlaps
-    for row in rows:
-        if row.valid_until is None:
-            row.valid_until = valid_from
-    made = InterestPolicy(
-        regime=str(regime), valid_from=valid_from, pct_e2_per_month=pct_e2_per_month, max_months=max_months,
-        due_days=due_days, needs_reminder=needs_reminder, legal_basis=basis[:200], confirmed=confirmed,
-    )  # fmt: skip
-    session.add(made)
-    session.flush()
-    audit.record(
-        session, by, "interest.policy", "interest_policy", f"{regime}:{valid_from}",
-        after={"pct_e2_per_month": pct_e2_per_month, "max_months": max_months, "due_days": due_days, "basis": basis},
-    )  # fmt: skip
-    return made
-
-
-def policies(session: Session, regime: FeeRegime | str) -> list[InterestPolicy]:
-    """Rules of a regime in the order of their days. None for a company unless somebody wrote one."""
-    query = select(InterestPolicy).where(col(InterestPolicy.regime) == str(regime))
-    return list(session.execute(query.order_by(col(InterestPolicy.valid_from))).scalars())
-
-
-def policy_on(rules: Iterable[InterestPolicy], start: date) -> InterestPolicy | None:
-    """The rule in force on the day a line that began on `start` falls due."""
-    for rule in rules:
-        due = start + timedelta(days=rule.due_days)
-        if rule.valid_from <= due and (rule.valid_until is None or due < rule.valid_until):
-            return rule
-    return None
-
-
 def charge_interest(session: Session, market_ids: Iterable[str] | None = None) -> Charged:
-    """Charge the months of interest that began by today and are missing. Idempotent; twice at once is safe."""
+    """Charge the months of interest that began by today and are missing; first take back what was charged on principal
+    that has since been corrected or was paid earlier than known. Idempotent; twice at once is safe.
+    """
     lines = amount = 0
     for market in sorted(vendors.visible_markets(session, SYSTEM), key=lambda m: m.id):
         if market_ids is not None and market.id not in market_ids:
             continue
-        rules = policies(session, market.fee_regime)
+        rules = policies(session, market)
+        back = take_back(session, market)
+        lines, amount = lines + back.lines, amount + back.amount
         if not any(rule.pct_e2_per_month for rule in rules) or not _months(session, market, rules):
             continue
         # The counter's row is held to the end of the transaction; what another run did meanwhile is not done again.
@@ -119,7 +54,7 @@ def charge_interest(session: Session, market_ids: Iterable[str] | None = None) -
     return Charged(lines, amount)
 
 
-def _months(session: Session, market: Market, rules: list[InterestPolicy]) -> list[dict[str, Any]]:
+def _months(session: Session, market: Market, rules: list[Policy]) -> list[dict[str, Any]]:
     today = clock.today(market.timezone)
     held = {(k.permit_id, k.charge_type, k.period_start) for k in held_lines(session, market.id)}
     reminded = _reminded(session, market.id, today)

@@ -210,8 +210,39 @@ class Acknowledgement(SQLModel, table=True):
     created_by: int | None = Field(default=None, sa_type=BigKey)
 
 
+class InterestRule(SQLModel, table=True):
+    """What lateness costs with one operator under a regime on `[valid_from, valid_until)`; in force once approved."""
+
+    __tablename__ = "interest_rule"
+    __table_args__ = (
+        CheckConstraint(_in("state", Decision), name="state"),
+        CheckConstraint("pct_e2_per_month >= 0 AND max_months >= 0 AND due_days >= 0", name="size"),
+        CheckConstraint("valid_until IS NULL OR valid_until > valid_from", name="dates"),
+        CheckConstraint("state <> 'APPROVED' OR decided_by IS NULL OR decided_by <> created_by", name="second_person"),
+    )
+
+    operator_id: str = Field(primary_key=True, foreign_key="operator.id", max_length=16)
+    id: int = Field(primary_key=True, sa_type=BigKey)
+    regime: str = Field(max_length=16)
+    valid_from: date
+    valid_until: date | None = None
+    pct_e2_per_month: int
+    max_months: int
+    due_days: int = 0
+    needs_reminder: bool = True
+    legal_basis: str = Field(max_length=200)
+    confirmed: bool = False
+    state: Decision = Field(default=Decision.PROPOSED, sa_type=String(10))
+    created_at: datetime = Field(default_factory=now, sa_type=UTCDateTime)
+    created_by: int | None = Field(default=None, sa_type=BigKey)
+    decided_by: int | None = Field(default=None, sa_type=BigKey)
+
+
 class InterestMonth(SQLModel, table=True):
-    """A month of interest on one line. Its key is why no month is charged twice. `denda_start` and `denda_revision` name the charge."""
+    """A month of interest on one line. Its key is why no month is charged twice. `denda_start` and `denda_revision` name the charge.
+
+    A higher `revision` takes back: the month's principal, or what the months' sum came to, was less than thought.
+    """
 
     __tablename__ = "interest_month"
 

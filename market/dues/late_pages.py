@@ -8,20 +8,28 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlmodel import Session
 
 from market import clock
-from market.auth.access import Principal, Role, allow
+from market.auth.access import Director, Principal, Role, allow
 from market.database import SessionDep
 from market.dues import late_vendor_pages, letter_pages
 from market.dues import service as dues
 from market.dues.charge_pages import market_of
 from market.dues.debtors import Debtor, debtors, vendor_names
 from market.dues.documents import LEVY
-from market.dues.interest import BadPolicy, add_interest_policy, policies
-from market.dues.late_models import Decision, LatenessPause, Letter, LetterKind, PauseKind, PlanState, WriteOff
+from market.dues.interest_rules import BadPolicy, Policy, add_interest_rule, decide_interest_rule, own_rules, policies
+from market.dues.late_models import (
+    Decision,
+    InterestRule,
+    LatenessPause,
+    Letter,
+    LetterKind,
+    PauseKind,
+    PlanState,
+    WriteOff,
+)
 from market.dues.late_vendor_pages import day_of, number_in
 from market.dues.letter_rules import LetterRule, add_letter_rule, letter_rules
 from market.dues.letters import DueLetter, due_letters, letters
 from market.dues.lines import decimal
-from market.dues.models import InterestPolicy
 from market.dues.pauses import end_pause, pause_lateness, pauses
 from market.dues.writeoffs import write_offs
 from market.errors import Invalid, MarketError, NotFound
@@ -54,7 +62,9 @@ class ArrearsPage:
     plans: list[dues.PlanView]
     outages: list[LatenessPause]
     rules: list[LetterRule]
-    interest: list[InterestPolicy]
+    interest: list[Policy]
+    proposed: list[InterestRule]
+    me: int | None
     may_pause: bool
     may_rule: bool
     values: dict[str, str] = field(default_factory=dict)
@@ -67,7 +77,7 @@ class ArrearsPage:
     def last_day(self, row: LatenessPause) -> date | None:
         return row.until - timedelta(days=1) if row.until else None
 
-    def percent(self, row: InterestPolicy) -> str:
+    def percent(self, row: Policy) -> str:
         return decimal(row.pct_e2_per_month * 100)
 
     @property
@@ -110,7 +120,7 @@ def end(session: SessionDep, by: Keeper, market: str, pause_id: RowId) -> Respon
 def rule(request: Request, session: SessionDep, by: Keeper, market: str, form: FormInput) -> Response:
     """A director's dated rule for a letter, or (levies) for interest."""
     found = market_of(session, by, market)
-    typed = form.values
+    typed, waits = form.values, False
     try:
         with session.begin_nested():
             by.require(Role.director, market_id=found.id)
@@ -120,11 +130,12 @@ def rule(request: Request, session: SessionDep, by: Keeper, market: str, form: F
                 whole, _, cents = percent.partition(".")
                 if not (whole + cents).isascii() or not (whole + cents).isdigit() or len(cents) > 2 or len(whole) > 2:
                     raise BadPolicy
-                add_interest_policy(
-                    session, found.fee_regime, valid_from=start, pct_e2_per_month=int(whole or 0) * 100 + int((cents + "00")[:2]),
+                made = add_interest_rule(
+                    session, found, valid_from=start, pct_e2_per_month=int(whole or 0) * 100 + int((cents + "00")[:2]),
                     max_months=number_in(typed, "max_months"), due_days=number_in(typed, "due_days"),
                     legal_basis=typed.get("legal_basis", ""), by=by,
                 )  # fmt: skip
+                waits = made.state == Decision.PROPOSED
             else:
                 if typed.get("kind") not in list(LetterKind):
                     raise Invalid
@@ -135,7 +146,26 @@ def rule(request: Request, session: SessionDep, by: Keeper, market: str, form: F
                 )  # fmt: skip
     except MarketError as refusal:
         return _again(request, session, by, found, typed, refusal)
+    if waits:
+        return _back(
+            found, say(N_("Aturan ini mulai di hari yang sudah lewat, jadi menunggu persetujuan direksi lain."))
+        )
     return _back(found, say(N_("Aturan tersimpan dan berlaku mulai harinya.")))
+
+
+@router.post("/office/arrears/{market}/rules/{number}/decide")
+def decide_rule(
+    request: Request, session: SessionDep, by: Director, market: str, number: RowId, form: FormInput
+) -> Response:
+    """Another director's word on an interest rule that begins in the past."""
+    found = market_of(session, by, market)
+    approve = form.values.get("answer") == "approve"
+    try:
+        with session.begin_nested():
+            decide_interest_rule(session, found, number, approve=approve, by=by)
+    except MarketError as refusal:
+        return _again(request, session, by, found, {}, refusal)
+    return _back(found, say(N_("Aturan bunga disetujui.")) if approve else say(N_("Usul aturan bunga ditolak.")))
 
 
 # The market's own addresses come first: "pauses" and "rules" are no vendor's number.
@@ -173,7 +203,9 @@ def _page(
         plans=[p for p in plans if p.plan.state == PlanState.AGREED and p.plan.done_on is None],
         outages=[row for row in pauses(session, market.id) if row.vendor_id is None],
         rules=letter_rules(session, market, today),
-        interest=policies(session, market.fee_regime),
+        interest=policies(session, market),
+        proposed=[r for r in own_rules(session, market) if r.state == Decision.PROPOSED],
+        me=by.user_id,
         may_pause=by.has(Role.market_head, Role.director, market_id=market.id),
         may_rule=by.has(Role.director, market_id=market.id),
         values=values or {},

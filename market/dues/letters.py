@@ -16,11 +16,11 @@ from market.auth.access import SYSTEM, Principal, Role
 from market.dues.charges import OPEN, charge, unpaid
 from market.dues.documents import LEVY
 from market.dues.instalments import held_lines
-from market.dues.interest import policies, policy_on
+from market.dues.interest_rules import Policy, policies, policy_on
 from market.dues.late_models import Acknowledgement, Decision, InstalmentPlan, Letter, LetterKind, LetterLine, PlanLine
 from market.dues.lateness import ONE, expires_on, paused_days
 from market.dues.letter_rules import WARNINGS, LetterRule, letter_rules
-from market.dues.models import ChargeKey, InterestPolicy
+from market.dues.models import ChargeKey
 from market.dues.pauses import Days, pauses, touching
 from market.dues.sources import permit
 from market.errors import Conflict, Forbidden, Invalid, NotFound
@@ -102,7 +102,7 @@ def due_letters(session: Session, market: Market) -> list[DueLetter]:
         .having(func.sum(_LEFT) > 0)
     )
     with_plan = _vendors_of(session, market.id, planned)
-    interest = policies(session, market.fee_regime)
+    interest = policies(session, market)
     found = []
     for vendor_id, name, first, amount in rows:
         oldest, owed = _due(interest, first), int(amount)
@@ -121,7 +121,7 @@ def late_of(session: Session, market: Market, vendor_id: int) -> Late | None:
     today = clock.today(market.timezone)
     held = held_lines(session, market.id, vendor_id=vendor_id)
     days = touching(pauses(session, market.id, vendor_id=vendor_id), vendor_id)
-    interest = policies(session, market.fee_regime)
+    interest = policies(session, market)
     owed = unpaid(session, market.id, vendor_id=vendor_id, until=today - timedelta(days=1))
     lines = [
         (c.key, c.remaining) for c in owed if c.key not in held and _days(_due(interest, c.due_on), today, days) > 0
@@ -243,7 +243,7 @@ def first_expiry(session: Session, market: Market, vendor_id: int) -> tuple[date
     owed = [c for c in unpaid(session, market.id, vendor_id=vendor_id) if c.remaining > 0]
     if not owed:
         return None
-    interest = policies(session, market.fee_regime)
+    interest = policies(session, market)
     acknowledged = session.execute(
         select(col(Acknowledgement.day)).where(
             col(Acknowledgement.market_id) == market.id, col(Acknowledgement.vendor_id) == vendor_id
@@ -303,7 +303,7 @@ def _same_key() -> ColumnElement[bool]:
     return and_(*(named.c[key] == charge.c[key] for key in keys))
 
 
-def _due(interest: Sequence[InterestPolicy], start: date) -> date:
+def _due(interest: Sequence[Policy], start: date) -> date:
     rule = policy_on(interest, start)
     return start + timedelta(days=rule.due_days if rule else 0)
 

@@ -150,7 +150,13 @@ def test_a_levys_page_speaks_of_reminders_and_never_of_warnings(
             assert client.post("/office/arrears/SMR/rules", data=rule | wrong).status_code == 422, wrong
         assert client.post("/office/arrears/SMR/rules", data=rule).status_code == 303
         assert client.post("/office/arrears/SMR/rules", data=rule).status_code == 409
-        assert "Perda 5/2023" in client.get("/office/arrears?market=SMR").text
+        waits = client.get("/office/arrears?market=SMR").text
+        assert "Perda 5/2023" in waits and "menunggu direksi lain" in waits and "Belum ada aturan bunga" in waits
+        assert client.post("/office/arrears/SMR/rules/1/decide", data={"answer": "approve"}).status_code == 403
+        sign_in(client, Role.director, operator_id="KLUNGKUNG")
+        assert client.post("/office/arrears/SMR/rules/1/decide", data={"answer": "approve"}).status_code == 303
+        assert client.post("/office/arrears/SMR/rules/99/decide", data={"answer": "approve"}).status_code == 404
+        assert "Belum ada aturan bunga" not in client.get("/office/arrears?market=SMR").text
         with session_scope(database) as session:
             levied = session.exec(select(Vendor.id).where(Vendor.operator_id == "KLUNGKUNG")).one()
         assert "Kedaluwarsa pertama" in client.get(f"/office/arrears/SMR/{levied}").text

@@ -12,7 +12,17 @@ from market import clock
 from market.auth.access import SYSTEM, Grant, Principal
 from market.auth.models import Role
 from market.dues import service as dues
-from market.dues.interest import BadPolicy, Charged, PolicyOverlaps, add_interest_policy, charge_interest
+from market.dues.corrections import correct
+from market.dues.interest import Charged, charge_interest
+from market.dues.interest_rules import (
+    BadPolicy,
+    OwnRule,
+    PolicyOverlaps,
+    RuleDecided,
+    add_interest_rule,
+    decide_interest_rule,
+    policies,
+)
 from market.dues.late_models import InterestMonth, PauseKind
 from market.dues.lateness import expires_on, month_begins, month_reached, months_late, paused_days
 from market.dues.models import Charge
@@ -20,6 +30,8 @@ from market.dues.pauses import BadPause, PauseEnded, end_pause, pause_lateness
 from market.errors import Forbidden
 from market.ledger import service as ledger
 from market.ledger.verification import verify
+from market.vendors import service as vendors
+from market.vendors.models import Place
 from tests.dues import city
 
 DUE = date(2026, 1, 31)
@@ -92,8 +104,8 @@ def semarapura(session: Session) -> Session:
 
 
 def policy(session: Session, *, needs_reminder: bool = False, max_months: int = 24) -> None:
-    add_interest_policy(
-        session, "RETRIBUSI_PEMDA", valid_from=date(2024, 1, 5), pct_e2_per_month=100, max_months=max_months,
+    add_interest_rule(
+        session, vendors.get_market(session, "SMR"), valid_from=date(2024, 1, 5), pct_e2_per_month=100, max_months=max_months,
         due_days=15, legal_basis="Perda contoh", needs_reminder=needs_reminder, by=SYSTEM,
     )  # fmt: skip
 
@@ -157,7 +169,8 @@ def test_rule_7_a_company_charges_no_interest_by_default(session: Session) -> No
     city.permit(session, date(2025, 1, 1), until=date(2025, 2, 1))
     with clock.freeze(noon(date(2025, 2, 1))):
         dues.accrue(session)
-    policy(session)  # a levy's rule is no company's
+    city.market(session, "SMR", regime="RETRIBUSI_PEMDA", operator="PERUMDA")
+    policy(session)  # a levy's rule is no company's, not even of the same operator
     assert interest_month_sum(session, date(2026, 2, 1)) == 0
 
 
@@ -211,12 +224,63 @@ def test_who_may_pause_and_what_is_refused(semarapura: Session) -> None:
                 )
 
 
-def test_policies_follow_each_other_and_are_checked(session: Session) -> None:
+def test_policies_follow_each_other_and_are_checked(semarapura: Session) -> None:
+    session = semarapura
     policy(session)
     with pytest.raises(PolicyOverlaps):
         policy(session)
     with pytest.raises(BadPolicy):
-        add_interest_policy(
-            session, "DESA_ADAT", valid_from=date(2024, 1, 1), pct_e2_per_month=5000, max_months=24, due_days=0,
+        add_interest_rule(
+            session, vendors.get_market(session, "SMR"), valid_from=date(2027, 1, 1), pct_e2_per_month=5000, max_months=24, due_days=0,
             legal_basis="Perarem", by=SYSTEM,
         )  # fmt: skip
+
+
+def test_interest_is_taken_back_when_its_principal_is_corrected(semarapura: Session) -> None:
+    """Two months on 12,960; then the area turns out to be half. The interest follows, on its own DENDA lines."""
+    policy(semarapura)
+    first = interest_on(semarapura, date(2026, 1, 17)).amount
+    both = first + interest_on(semarapura, date(2026, 2, 17)).amount
+    assert both == 12_960 * 2 // 100
+    line = semarapura.execute(select(Charge).where(Charge.charge_type == "RETRIBUSI")).scalar_one()  # type: ignore[arg-type]
+    place_id = vendors.find_permit(semarapura, "SMR", line.permit_id).place_id
+    place = semarapura.get_one(Place, ("SMR", place_id))
+    place.area_cm2 = 64_800
+    semarapura.flush()
+    with clock.freeze(noon(date(2026, 2, 20))):
+        done = correct(semarapura, "SMR", [line.permit_id], date(2026, 1, 1), reason="Diukur ulang", by=SYSTEM)
+        again = correct(semarapura, "SMR", [line.permit_id], date(2026, 1, 1), reason="Diukur ulang", by=SYSTEM)
+    assert again.lines == 0
+    assert done.amount == -6_480 + (6_480 * 2 // 100 - both)
+    rows = semarapura.execute(select(Charge).where(Charge.charge_type == "DENDA")).scalars().all()  # type: ignore[arg-type]
+    assert sum(r.gross for r in rows) == 6_480 * 2 // 100
+    assert [r.revision for r in sorted(rows, key=lambda r: (r.period_start, r.revision))] == [0, 1, 0, 1]
+    assert interest_on(semarapura, date(2026, 2, 21)) == Charged(), "nothing more to take back, nothing new yet"
+    assert interest_on(semarapura, date(2026, 3, 17)).amount == 6_480 * 3 // 100 - 6_480 * 2 // 100
+
+
+def test_a_rule_dated_back_waits_for_another_director_and_belongs_to_its_operator(semarapura: Session) -> None:
+    one, two = (Principal(n, f"D{n}", frozenset({Grant(Role.director, "KLUNGKUNG", "SMR")})) for n in (901, 902))
+    market = vendors.get_market(semarapura, "SMR")
+    city.market(semarapura, "BGL", regime="RETRIBUSI_PEMDA", operator="BANGLI")
+    with clock.freeze(noon(date(2026, 3, 1))):
+        rule = {
+            "pct_e2_per_month": 100,
+            "max_months": 24,
+            "due_days": 15,
+            "legal_basis": "Perda",
+            "needs_reminder": False,
+        }
+        late = add_interest_rule(semarapura, market, valid_from=date(2024, 1, 5), by=one, **rule)  # type: ignore[arg-type]
+        assert (
+            late.state == "PROPOSED" and policies(semarapura, market) == [] and charge_interest(semarapura) == Charged()
+        )
+        with pytest.raises(OwnRule):
+            decide_interest_rule(semarapura, market, late.id, approve=True, by=one)
+        decide_interest_rule(semarapura, market, late.id, approve=True, by=two)
+        with pytest.raises(RuleDecided):
+            decide_interest_rule(semarapura, market, late.id, approve=False, by=two)
+        soon = add_interest_rule(semarapura, market, valid_from=date(2026, 3, 1), by=one, **rule)  # type: ignore[arg-type]
+        assert soon.state == "APPROVED" and late.valid_until == date(2026, 3, 1), "from today on one director suffices"
+        assert policies(semarapura, vendors.get_market(semarapura, "BGL")) == [], "no other operator's"
+        assert charge_interest(semarapura).amount == 12_960 * 2 // 100

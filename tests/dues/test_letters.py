@@ -10,7 +10,8 @@ from market import clock
 from market.auth.access import SYSTEM, Grant, Principal
 from market.auth.models import Role
 from market.dues import service as dues
-from market.dues.interest import add_interest_policy, charge_interest
+from market.dues.interest import charge_interest
+from market.dues.interest_rules import add_interest_rule
 from market.dues.late_models import LetterKind
 from market.dues.letter_rules import BadLetterRule, LetterNotOfRegime, add_letter_rule, letter_name
 from market.dues.letters import (
@@ -155,8 +156,8 @@ def test_a_levy_is_reminded_then_billed_with_interest_and_its_expiry_begins_agai
     market = vendors.get_market(session, "SMR")
     with clock.freeze(noon(date(2023, 1, 17))):
         dues.accrue(session)
-        add_interest_policy(
-            session, "RETRIBUSI_PEMDA", valid_from=date(2022, 1, 1), pct_e2_per_month=100, max_months=24, due_days=15,
+        add_interest_rule(
+            session, vendors.get_market(session, "SMR"), valid_from=date(2022, 1, 1), pct_e2_per_month=100, max_months=24, due_days=15,
             legal_basis="Perda", by=SYSTEM,
         )  # fmt: skip
     assert first_expiry(session, market, made.vendor_id) == (date(2023, 1, 31), date(2026, 1, 31))
