@@ -46,8 +46,8 @@ docs: $(V)/.dev ## the documentation as a site, into var/site
 	$(MKDOCS)
 	@echo "Open var/site/index.html"
 
-screenshots: $(V)/.dev ## pictures of every page at 390 and 1280 px into docs/screenshots
-	@$(B)/python docs/screenshots.py
+screenshots: $(V)/.dev ## pictures of every page and of each journey into docs/; CHECK=1 compares the journeys with the committed pictures
+	@$(if $(CHECK),,$(B)/python docs/screenshots.py &&) $(B)/python docs/contact.py $(if $(CHECK),--check)
 
 lock: $(V)/.base ## write requirements/*.txt anew from pyproject.toml
 	$(B)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/base.txt

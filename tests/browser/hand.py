@@ -1,6 +1,7 @@
 """One person at a browser: with a mouse or thumb, or with nothing but the keyboard."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,15 @@ class Hand:
 
     page: Any
     keyboard: bool
+    film: Callable[[Any], None] | None = None  # called with the page after each step, for contact sheets
 
     def go(self, address: str) -> None:
         self.page.goto(address)
+        self._filmed()
+
+    def _filmed(self) -> None:
+        if self.film is not None:
+            self.film(self.page)
 
     def text(self, selector: str = "body") -> str:
         """What the page says, with common spaces and amounts as Indonesia writes them."""
@@ -32,8 +39,10 @@ class Hand:
         if opens:
             self._strike(selector)
         else:
+            self._filmed()  # as it was filled in
             with self.page.expect_navigation(wait_until="load"):
                 self._strike(selector)
+            self._filmed()
 
     def _strike(self, selector: str) -> None:
         if self.keyboard:

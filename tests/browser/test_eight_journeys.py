@@ -2,14 +2,18 @@
 and without it; narrow and wide, Indonesian and English. Selectors and figures only: what is said has tests of its own.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docs.contact import sheet
 from docs.stories import faulty
 from market import clock
 from market.auth.access import COOKIE
@@ -70,7 +74,26 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @pytest.fixture
-def person(town: Town, browser: Any, way: Way) -> Iterator[Person]:
+def film(request: pytest.FixtureRequest, way: Way) -> Iterator[Callable[[Any], None] | None]:
+    """Pictures of each step for the contact sheets, where docs/contact.py asks for them; equal neighbours once."""
+    folder = os.environ.get("MARKET_CONTACT_SHEETS")
+    if not folder:
+        yield None
+        return
+    frames: list[bytes] = []
+
+    def take(page: Any) -> None:
+        picture = page.screenshot(full_page=True)
+        if frames[-1:] != [picture]:
+            frames.append(picture)
+
+    yield take
+    name = request.node.originalname.removeprefix("test_").replace("_", "-")
+    sheet([BytesIO(f) for f in frames], way.width, Path(folder) / f"{name}-{way.width}-{way.lang}.webp")
+
+
+@pytest.fixture
+def person(town: Town, browser: Any, way: Way, film: Callable[[Any], None] | None) -> Iterator[Person]:
     """`person("clerk-krn")`: a fresh browser of that officer's, already signed in; without a name a stranger's."""
     contexts: list[Any] = []
 
@@ -89,7 +112,7 @@ def person(town: Town, browser: Any, way: Way) -> Iterator[Person]:
         page.set_default_timeout(20_000)
         page.said = []
         page.on("pageerror", lambda error: page.said.append(str(error)))
-        return Hand(page, way.keyboard)
+        return Hand(page, way.keyboard, film)
 
     yield sit_down
     for context in contexts:
