@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import BigInteger, DateTime, Engine, Integer, TypeDecorator, create_engine, event
+from sqlalchemy import BigInteger, DateTime, Engine, Integer, TypeDecorator, create_engine, event, text
 from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlmodel import Session, SQLModel
 
@@ -84,6 +84,12 @@ _KEEP_PLANS = (
     "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) "
     "FROM pg_class WHERE oid = to_regclass('charge') AND relkind = 'p'"
 )
+
+
+def plan_anew(session: Session) -> None:
+    """For a question over all markets, until the end of the transaction: there a plan of its own is worth its time."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL plan_cache_mode = auto"))
 
 
 def _teach_postgresql(engine: Engine) -> None:

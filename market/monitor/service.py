@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from market import clock
 from market.calendar import service as calendar
+from market.database import plan_anew
 from market.dues import service as dues
 from market.dues.lateness import BUCKETS
 from market.monitor import pricewatch, takings, trading
@@ -88,6 +89,7 @@ class Wall:
 
 def wall(session: Session, markets: Sequence[Market]) -> Wall:
     """Everything, for these markets, now: a fixed number of queries, whatever the number of markets' places."""
+    plan_anew(session)
     moment = clock.now()
     today = clock.today()
     ids = [m.id for m in markets]
