@@ -51,9 +51,12 @@ class BoardPage:
 
     def address(self, since: str = "") -> str:
         """This board with its changes counted from elsewhere."""
+        page = f"/prices/{self.board.market.id}"
+        if self.board.is_today and not self.query:  # the usual board, drawn anew after each publication
+            return f"{page}?against={since}" if since else page
         asked = {"date": "" if self.board.is_today else str(self.board.day), "q": self.query, "against": since}
         query = urlencode({name: value for name, value in asked.items() if value})
-        return f"/prices/{self.board.market.id}" + (f"?{query}" if query else "")
+        return f"{page}?{query}" if query else page
 
     def rows(self, section: Section) -> Markup:
         """A section's lines as the items of its list."""
