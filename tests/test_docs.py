@@ -102,6 +102,15 @@ def test_every_kind_of_user_has_a_page() -> None:
         assert f"docs/guide/{guide}.md" in README, f"the README leads to {guide}"
 
 
+def test_the_site_shows_every_page() -> None:
+    listed = set(
+        re.findall(r"^ +- ([\w./-]+\.md)$|^  - (README\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    )
+    named = {name for pair in listed for name in pair if name}
+    written = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert written - named == set(), "name it in the nav of mkdocs.yml"
+
+
 def test_decisions_are_numbered_and_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = (folder / "README.md").read_text()
