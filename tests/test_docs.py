@@ -108,7 +108,8 @@ def test_the_site_shows_every_page() -> None:
     )
     named = {name for pair in listed for name in pair if name}
     written = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
-    assert written - named == set(), "name it in the nav of mkdocs.yml"
+    records = {name for name in written if name.startswith("decisions/0")}  # their own list leads to them
+    assert written - named - records == set(), "name it in the nav of mkdocs.yml"
 
 
 def test_decisions_are_numbered_and_listed() -> None:
