@@ -44,7 +44,9 @@ def test_the_surveyors_page_and_sheet(client: TestClient, sign_in: SignIn) -> No
             assert client.post(f"{URL}/cell", data=good | {"p:beras-medium:2": text}).status_code == 422, text
         lines = "".join(f"{item};{text}\n" for item, text in zip(ITEMS, NOT_PRICES, strict=False))
         upload = client.post(f"{URL}/upload", files={"file": ("a.csv", f"Bahan;1\n{lines}".encode())})
-        assert upload.status_code == 422 and upload.text.count("bukan harga bulat") == 2 * len(NOT_PRICES), "above and at each"
+        assert upload.status_code == 422 and upload.text.count("bukan harga bulat") == 2 * len(NOT_PRICES), (
+            "above and at each"
+        )
         page = client.post(URL, data=good | {"p:beras-medium:2": "12,50", "act": "save"})
         assert page.status_code == 422 and 'value="12,50"' in page.text
         two = client.post(URL, data={"p:beras-medium:1": ["13.400", "13.500"], "act": "save"})
