@@ -51,11 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def _memory() -> str | None:
     """A thousand databases are made and dropped: on a disk that is a third of the time, and proves nothing more."""
     try:
-        shm = os.statvfs("/dev/shm")
+        shm = os.statvfs("/dev/shm")  # noqa: S108
     except OSError:
         return None
     roomy = shm.f_bavail * shm.f_frsize > 4 * 2**30 and not shm.f_flag & os.ST_NOEXEC
-    return "/dev/shm" if roomy and os.access("/dev/shm", os.W_OK | os.X_OK) else None
+    return "/dev/shm" if roomy and os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

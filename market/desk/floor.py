@@ -47,7 +47,18 @@ def plan(
     bands = {row.permit_id: band_of((today - row.oldest).days) for row in owing}
     names = [(key, translate(say(text))) for key, text in BANDS]
     colour = warna if warna in ("status", "zone", "arrears") else "status"
-    page = plans.plan_page(session, found, markets, floor, sesi, colour, office=True, may_edit=by.has(Role.clerk, Role.market_head, market_id=found.id), bands=bands, band_names=names)
+    page = plans.plan_page(
+        session,
+        found,
+        markets,
+        floor,
+        sesi,
+        colour,
+        office=True,
+        may_edit=by.has(Role.clerk, Role.market_head, market_id=found.id),
+        bands=bands,
+        band_names=names,
+    )
     return render(request, "vendors/plan.html", page)
 
 
