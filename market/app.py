@@ -48,6 +48,7 @@ from market.desk import trace as desk_trace
 from market.desk import tracing as desk_tracing
 from market.desk import transfers as desk_transfers
 from market.dues import api as dues_api
+from market.dues import late_api as dues_late_api
 from market.dues import late_pages as dues_late
 from market.dues import pages as dues_pages
 from market.monitor import api as monitor_api
@@ -99,7 +100,7 @@ ROUTERS = (
     vendors_api.router, vendors_pages.router, vendors_office.router, vendors_cards.router,
     vendors_applications.router, vendors_life.router, vendors_letters.router, vendors_entering.router,
     vendors_erasing.router, vendors_floor.router, vendors_directory.router, vendors_plans.router,
-    dues_api.router, dues_pages.router, dues_late.router,
+    dues_api.router, dues_late_api.router, dues_pages.router, dues_late.router,
     payments_api.router, payments_refunds.router, payments_pages.router, payments_verify.router,
     payments_webhooks.router, payments_card_hook.router,
     pricing_api.router, pricing_pages.router, pricing_offline.router, pricing_rules.router, pricing_office.router, pricing_corrections.router,

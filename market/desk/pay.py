@@ -17,6 +17,7 @@ from market.desk.card_offer import CardOffer, card_offer
 from market.desk.paying import CodeUnknown, Payable, payable, refuse_flood, unknown, waiting
 from market.desk.shown import Paid, ShownQr, paid_by, shown_qr
 from market.dues import service as dues
+from market.dues.late_models import PlanState
 from market.dues.service import LineGroup
 from market.errors import MarketError
 from market.money import BadAmount, parse_rupiah
@@ -70,6 +71,7 @@ class PayPage:
     typed: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     card: CardOffer | None = None
+    plan: dues.PlanView | None = None
 
 
 class PayStatus(BaseModel):
@@ -233,7 +235,16 @@ def _page(
         typed=typed,
         errors=errors or {},
         card=card_offer(session, target),
+        plan=_plan(session, target),
     )
+
+
+def _plan(session: Session, target: Payable) -> dues.PlanView | None:
+    """The agreed parts, on the vendor's own card only: days and amounts, no name and no reason."""
+    if target.kind != "vendor":
+        return None
+    agreed = dues.plans(session, [target.market.id], vendor_id=target.code.ref, states=[PlanState.AGREED])
+    return next((view for view in agreed if view.left > 0), None)
 
 
 def _paid(session: Session, attempt: PaymentAttempt | None, moment: datetime) -> Paid | None:

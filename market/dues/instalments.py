@@ -171,15 +171,23 @@ def decide_instalments(
 
 
 def plans(
-    session: Session, market_ids: Iterable[str], *, vendor_id: int | None = None, states: Iterable[PlanState] = ()
+    session: Session,
+    market_ids: Iterable[str],
+    *,
+    vendor_id: int | None = None,
+    states: Iterable[PlanState] = (),
+    before: int | None = None,
+    limit: int | None = None,
 ) -> list[PlanView]:
-    """Plans of these markets, the latest first, as they stand today. Three queries, whatever their number."""
+    """Plans of these markets, the latest first (below number `before`), as they stand today. Three queries, whatever their number."""
     query = select(InstalmentPlan).where(col(InstalmentPlan.market_id).in_(list(market_ids)))
     if vendor_id is not None:
         query = query.where(col(InstalmentPlan.vendor_id) == vendor_id)
     if wanted := [str(state) for state in states]:
         query = query.where(col(InstalmentPlan.state).in_(wanted))
-    rows = list(session.execute(query.order_by(col(InstalmentPlan.id).desc())).scalars())
+    if before is not None:
+        query = query.where(col(InstalmentPlan.id) < before)
+    rows = list(session.execute(query.order_by(col(InstalmentPlan.id).desc()).limit(limit)).scalars())
     markets, ids = {p.market_id for p in rows}, {p.id for p in rows}
     if not rows:
         return []

@@ -28,6 +28,7 @@ from market.dues.letters import (
     receive_letter,
 )
 from market.dues.pauses import pause_lateness, pauses
+from market.dues.typed_parts import read_parts
 from market.dues.writeoffs import WriteOffView, decide_write_off, propose_reversal, propose_write_off, write_offs
 from market.errors import Invalid, MarketError, NotFound
 from market.money import rp
@@ -136,6 +137,10 @@ def decide(
 
 def _act(session: Session, market: Market, vendor: int, typed: dict[str, str], by: Principal) -> Message:
     match typed.get("act"):
+        case "plan" if typed.get("lines", "").strip():
+            parts = read_parts(typed["lines"])
+            dues.agree_instalments(session, market.id, vendor, parts, reason=typed.get("reason", ""), by=by)
+            return say(N_("Perjanjian angsuran tersusun. Kepala unit atau direksi yang menyetujuinya."))
         case "plan":
             first, n = day_of(typed, "first") or date.max, number_in(typed, "parts")
             amount = sum(c.remaining for c in arrears_of(session, market.id, vendor, clock.today(market.timezone)))

@@ -221,12 +221,21 @@ def acknowledge(
     return row
 
 
-def letters(session: Session, market_id: str, *, vendor_id: int | None = None) -> list[Letter]:
-    """Letters of a market, or of one vendor there; the latest first."""
+def letters(
+    session: Session,
+    market_id: str,
+    *,
+    vendor_id: int | None = None,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[Letter]:
+    """Letters of a market, or of one vendor there; the latest first, below number `before`."""
     query = select(Letter).where(col(Letter.market_id) == market_id)
     if vendor_id is not None:
         query = query.where(col(Letter.vendor_id) == vendor_id)
-    return list(session.execute(query.order_by(col(Letter.id).desc())).scalars())
+    if before is not None:
+        query = query.where(col(Letter.id) < before)
+    return list(session.execute(query.order_by(col(Letter.id).desc()).limit(limit)).scalars())
 
 
 def lines_of_letter(session: Session, row: Letter) -> list[LetterLine]:

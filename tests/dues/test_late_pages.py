@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,7 +13,9 @@ from market import clock
 from market.auth.models import Role
 from market.database import session_scope
 from market.dues import service as dues
+from market.dues.instalments import arrears_of
 from market.ledger import service as ledger
+from market.vendors import service as vendors
 from market.vendors.models import Vendor
 from tests.dues import city
 
@@ -66,6 +68,46 @@ def test_a_plan_from_the_desk_to_the_vendors_agreement(client: TestClient, owing
         )
         assert "Tidak ada yang dihitung terlambat" in client.get(here).text
         assert "Waktunya menulis surat" not in client.get("/office/arrears?market=KRN").text
+
+
+def test_parts_of_ones_own_days_and_amounts_and_on_the_card(
+    client: TestClient, owing: int, database: Engine, sign_in: SignIn
+) -> None:
+    here = f"/office/arrears/KRN/{owing}"
+    with clock.freeze(NOON):
+        sign_in(client, Role.clerk, market_id="KRN")
+        with session_scope(database) as session:
+            owed = sum(c.remaining for c in arrears_of(session, "KRN", owing, clock.today()))
+            card = vendors.issue_code(session, kind="vendor", market_id="KRN", ref=owing)
+        days = [clock.today() + timedelta(days=n) for n in (3, 40, 41)]
+        parts = [owed - 250_000, 200_000, 50_000]
+        lines = "\n".join(
+            f"{d.day}/{d.month}/{d.year} {p:,}".replace(",", ".") for d, p in zip(days, parts, strict=True)
+        )
+        for wrong, said in (
+            ("besok 100", "Baris 1 tidak terbaca"), (lines + "\n31/2/2027 5", "Baris 4 tidak terbaca"),
+            (lines.replace("200.000", "200.001"), "harus sama dengan"), (lines.replace("200.000", "2,5"), "Baris 2"),
+            ("1/1/2020 " + str(owed), "mulai hari ini"), ("9/9/2030 5\n" * 40, "Tulis satu angsuran sebaris"),
+        ):  # fmt: skip
+            refused = client.post(here, data={"act": "plan", "lines": wrong, "reason": "bertahap"})
+            assert refused.status_code == 422 and said in refused.text and "bertahap" in refused.text, wrong
+        assert client.post(here, data={"act": "plan", "lines": lines, "reason": "bertahap"}).status_code == 303
+        assert 'id="angsuran"' not in client.get(f"/pay/{card}").text, "only what was agreed"
+        sign_in(client, Role.market_head, market_id="KRN")
+        agreed = client.post(f"{here}/plan/{number(client.get(here).text)}", data={"answer": "approve"})
+        assert agreed.status_code == 303
+        listed = client.get("/api/v1/arrears?market=KRN").json()["items"]
+        assert [(row["vendor_id"], row["amount"]) for row in listed] == [(owing, owed)]
+        plan = client.get("/api/v1/instalments?market=KRN").json()["items"][0]
+        assert plan["state"] == "AGREED" and [p["amount"] for p in plan["parts"]] == parts and plan["left"] == owed
+        assert client.get("/api/v1/letters?market=KRN").json() == {"items": [], "next": None}
+        for name in ("arrears", "instalments", "letters"):
+            assert client.get(f"/api/v1/{name}?market=SMR").status_code == 404, "another operator's is not there"
+            assert client.get(f"/api/v1/{name}?market=KRN&cursor=x").status_code == 422
+        client.cookies.clear()
+        assert client.get("/api/v1/arrears?market=KRN").status_code == 401
+        shown = client.get(f"/pay/{card}").text
+        assert "Perjanjian angsuran" in shown and "200.000" in shown and "bertahap" not in shown
 
 
 def test_a_letter_is_issued_by_another_and_printed(client: TestClient, owing: int, sign_in: SignIn) -> None:
