@@ -39,11 +39,12 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
-# Browser and fault tests run one at a time: they measure waiting, and two of them on two cores disturb each other.
+# Fault tests run one at a time: they measure waiting, and two of them on two cores disturb each other. Browser tests run a
+# file beside a file: each file has a server of its own.
 WHOLE = (
     Phase("SQLite and PostgreSQL", "not browser and not fault", ("-n", "2", "--dist", "worksteal")),
     Phase("faults", "fault and not browser"),
-    Phase("browser", "browser"),
+    Phase("browser", "browser", ("-n", "2", "--dist", "loadfile")),
 )
 FAST = (Phase("SQLite and PostgreSQL", "not browser and not fault and not slow", ("-n", "2", "--dist", "worksteal")),)
 
