@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "guide"
 GUIDES = ("pedagang", "pembeli", "petugas", "kantor", "bendahara", "auditor", "kota", "admin")
@@ -120,6 +120,8 @@ def guide(name: str) -> Guide | None:
     """A guide, read once; None where there is no such guide."""
     if name not in GUIDES:
         return None
+    from markdown_it import MarkdownIt  # sixty modules that only a reader of a guide needs
+
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = [t for t in parser.parse((FOLDER / f"{name}.md").read_text()) if t.type != "html_block"]
     title, sections = "", []
@@ -139,8 +141,10 @@ def guide(name: str) -> Guide | None:
     return Guide(name, title, str(html), tuple(sections))
 
 
-def _lead(inline: Token) -> None:
+def _lead(inline: "Token") -> None:
     """Links between guides lead to help pages; an address in code letters, such as `/office/cash`, becomes a link; pictures stay out."""
+    from markdown_it.token import Token
+
     children: list[Token] = []
     for token in inline.children or ():
         if token.type in ("image", "html_inline"):
