@@ -56,8 +56,16 @@ class Gathering:
                 share = -(-len(self._waiting) // (self._most - self._writing))  # the other lane is to have its part
                 batch = [self._waiting.popleft() for _ in range(min(LARGEST, share))]
                 self._writing += 1
+                outcomes: list[Outcome | Exception]
                 try:
                     outcomes = await run_in_threadpool(take, self._engine, [notice for notice, _ in batch])
+                except Exception as error:  # noqa: BLE001 - no sender waits for an answer that will not come
+                    outcomes = [error for _ in batch]
+                except BaseException:  # the process stops: what is not answered now is told again by its sender
+                    for _, answer in (*batch, *self._waiting):
+                        answer.cancel()
+                    self._waiting.clear()
+                    raise
                 finally:
                     self._writing -= 1
                 for (_, answer), outcome in zip(batch, outcomes, strict=True):

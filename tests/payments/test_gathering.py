@@ -16,6 +16,7 @@ from sqlmodel import Session
 from market.database import session_scope
 from market.errors import Conflict
 from market.ledger import service as ledger
+from market.payments import gathering
 from market.payments import service as payments
 from market.payments.attempts import Asked
 from market.payments.gathering import Gathering
@@ -150,3 +151,53 @@ def test_a_database_that_is_gone_is_told_to_every_sender(database: Engine) -> No
             OutcomeKind.applied
         }  # type: ignore[union-attr]
         assert_clean(database)
+
+
+def test_a_lane_that_dies_answers_its_senders_and_the_next_one_is_served(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with noon(), session_scope(database) as session:
+        asked = [ask(session, vendor) for vendor in build(session, vendors=3).vendors]
+    notices = [notice(each, event=str(each.id)) for each in asked]
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no thread")
+
+    async def first_dead_then_alive() -> list[list[Outcome | BaseException]]:
+        arrivals, heard = Gathering(database), []
+        with monkeypatch.context() as broken:
+            broken.setattr(gathering, "take", refuse)
+            sent = [arrivals.deliver(each) for each in notices]
+            heard.append(await asyncio.wait_for(asyncio.gather(*sent, return_exceptions=True), 20))
+        sent = [arrivals.deliver(each) for each in notices]
+        heard.append(await asyncio.wait_for(asyncio.gather(*sent, return_exceptions=True), 20))
+        return heard
+
+    with noon():
+        dead, alive = asyncio.run(first_dead_then_alive())
+    assert [type(each) for each in dead] == [RuntimeError] * 3
+    assert [each.kind for each in alive if isinstance(each, Outcome)] == [OutcomeKind.applied] * 3
+    assert_clean(database)
+
+
+def test_a_lane_that_is_stopped_leaves_nobody_waiting(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shutdown: what runs is written or not as it was; every sender's wait ends, and they tell it again."""
+    with noon(), session_scope(database) as session:
+        asked = [ask(session, vendor) for vendor in build(session, vendors=3).vendors]
+
+    async def stopped() -> None:
+        never = asyncio.Event()
+
+        async def hang(*_: object) -> None:
+            await never.wait()
+
+        monkeypatch.setattr(gathering, "run_in_threadpool", hang)
+        arrivals = Gathering(database)
+        senders = [asyncio.create_task(arrivals.deliver(notice(each, event=str(each.id)))) for each in asked]
+        await asyncio.sleep(0.05)
+        for lane in list(arrivals._tasks):
+            lane.cancel()
+        done, waiting = await asyncio.wait(senders, timeout=5)
+        assert not waiting and all(each.cancelled() for each in done)
+
+    asyncio.run(stopped())
