@@ -19,12 +19,16 @@ from market.words import N_, Message, say
 MOST = 50_000
 LONGEST = 60
 LARGEST = 10**15  # rupiah in one line
+MINUS = ("-", "\u2212")
 HEAD_ROWS = 25  # a bank writes its name, the account and the period above the heading
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Headings of the columns, how a day is written, and the decimal sign. `reference` and `description` may be missing."""
+    """Headings of the columns, how a day is written, and the decimal sign. `reference` and `description` may be missing.
+
+    `debit` the same as `credit`: one column of signed amounts, where what left bears a minus, brackets or `DB`.
+    """
 
     name: str
     day: str
@@ -90,18 +94,20 @@ def read(content: bytes, name: str, wanted: Layout) -> Read:
         raise NoHeading(columns=wanted.day)
     sheet = book.sheets[0]
     start, at = _heading(sheet, wanted)
-    problems, sides = list[Problem](), {wanted.credit: _Side(""), wanted.debit or " ": _Side("D")}
+    problems, came, left = list[Problem](), _Side(""), _Side("D")
+    signed = wanted.debit.lower() == wanted.credit.lower()
     for number, row in enumerate(sheet.rows(), 1):
         if number <= start or not any(str(c or "").strip() for c in row):
             continue
         if number > MOST:
             raise TooManyLines(most=MOST)
-        for column, side in sides.items():
+        for column, side in ((wanted.credit, came), (wanted.debit, left)):
             cell = _cell(row, at.get(column))
-            amount = rupiah(_unsigned(cell) if side.mark else cell, wanted.decimal)
+            if signed and _leaves(cell) != (side is left):
+                continue
+            amount = rupiah(_unsigned(cell, left=side is left) if signed or side is left else cell, wanted.decimal)
             if amount != 0:  # zero, or empty: the other side's, or a line of text
                 _take_row(number, row, column, amount, at, wanted, side, problems)
-    came, left = sides.values()
     return Read(came.found, left.found, sorted(problems, key=lambda p: p.row))
 
 
@@ -147,17 +153,29 @@ def _take_row(
         problems.append(Problem(number, wanted.reference, told))
 
 
-def _unsigned(cell: object) -> object:
-    """What left an account, without the sign or the brackets that some banks write around it."""
+def _leaves(cell: object) -> bool:
+    """Whether a signed amount left the account."""
+    if isinstance(cell, Real):
+        return bool(cell < 0)
+    text = str(cell or "").strip().upper()
+    return text.startswith(MINUS) or text.endswith((*MINUS, "DB")) or (text.startswith("(") and text.endswith(")"))
+
+
+def _unsigned(cell: object, *, left: bool) -> object:
+    """What came or left, without the sign, the brackets or the letters that some banks write around it."""
     if isinstance(cell, bool):
         return cell
     if isinstance(cell, Real):
         number = exact(cell)
         return cell if number is None else abs(number)
     text = str(cell or "").strip()
+    if not left:
+        return text[:-2].strip() if text.upper().endswith("CR") else text.removeprefix("+").strip()
     if text.startswith("(") and text.endswith(")"):
-        text = text[1:-1]
-    return text.removeprefix("-").removeprefix("\u2212").strip()
+        return text[1:-1].strip()
+    if text.upper().endswith("DB"):
+        return text[:-2].strip()
+    return (text[1:] if text.startswith(MINUS) else text[:-1] if text.endswith(MINUS) else text).strip()
 
 
 def _heading(sheet: Sheet, wanted: Layout) -> tuple[int, dict[str, int]]:

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from market import audit, clock
@@ -34,6 +34,7 @@ from market.payments.pin_models import PinTry, VendorPin
 from market.payments.recording import Draft, record
 from market.settings import get_settings
 from market.vendors import service as vendors
+from market.vendors.erasing import also_forgets
 from market.web.i18n import translate
 from market.words import N_, say
 
@@ -108,6 +109,12 @@ def drop_pin(session: Session, vendor_id: int, *, by: Principal) -> None:
         audit.record(session, by, "pin.drop", "vendor", str(vendor_id))
 
 
+@also_forgets
+def forget_pin(session: Session, vendor_id: int) -> None:
+    """An erased vendor leaves no PIN, not even its hash. What was tried says by whom and when, never what."""
+    session.execute(delete(VendorPin).where(col(VendorPin.vendor_id) == vendor_id))
+
+
 def pin_of(session: Session, vendor_id: int) -> VendorPin | None:
     """The PIN that stands, without what it is."""
     return session.get(VendorPin, vendor_id)
@@ -128,11 +135,11 @@ def pay_with_pin(
     if by.user_id is None:
         raise Forbidden
     permit, reference = vendors.find_permit(session, market_id, permit_id), f"pin:{by.user_id}:{key}"
+    # Locked, so that two tries at once are two tries, and one press sent twice finds what it paid.
+    row = session.get(VendorPin, permit.vendor_id, with_for_update=True)
     known = _known(session, market_id, reference)
     if known is not None:
         return PinOutcome(PinKind.paid, number=known[1], amount=known[0])
-    # Locked, so that two tries at once are two tries.
-    row = session.get(VendorPin, permit.vendor_id, with_for_update=True)
     if row is None:
         return PinOutcome(PinKind.none)
     if row.set_by == by.user_id and row.at_desk:

@@ -3,6 +3,7 @@
 What the law makes the office keep (who held which place, what was paid) refers to the vendor's number, not to their values.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
@@ -23,6 +24,16 @@ from market.web.render import render
 from market.words import N_, say
 
 router = APIRouter(prefix="/office/vendors", include_in_schema=False)
+
+
+Forget = Callable[[Session, int], None]
+_elsewhere: list[Forget] = []
+
+
+def also_forgets(function: Forget) -> Forget:
+    """Register what another feature keeps of a vendor and must not keep once they are erased."""
+    _elsewhere.append(function)
+    return function
 
 
 class StillHolds(Conflict):
@@ -70,6 +81,8 @@ def erase(session: Session, vendor_id: int, *, number: str, reason: str, by: Pri
         .where(col(LoginSession.user_id).in_(users.all()), col(LoginSession.revoked_at).is_(None))
         .values(revoked_at=clock.now())
     )
+    for forget in _elsewhere:
+        forget(session, vendor_id)
     session.flush()
     audit.record(session, by, "vendor.erase", "vendor", str(vendor_id), after={"reason": reason.strip()[:200]})
     return vendor

@@ -99,3 +99,19 @@ def test_a_deposit_over_a_long_weekend_is_late_only_after_it(
             assert ("Setoran terlambat" in client.get("/office").text) is late, days
             gaps = client.get(f"{DESK}?first=2026-11-27").text
             assert ("Setoran terlambat" in gaps) is late and ("Kas belum disetor" in gaps) is not late
+
+
+def test_a_statement_with_a_stray_nul_far_down_is_refused_in_words(
+    client: TestClient, kereneng: Engine, sign_in: SignIn
+) -> None:
+    many = b"".join(b"2026-11-23,SETOR %d,F%d,,1000\n" % (n, n) for n in range(400))
+    with clock.freeze(NOON):
+        sign_in(client, Role.treasurer, operator_id="PERUMDA")
+        for cell in (b"2026-11-23,SE\x00TOR,Z,,5\n", b"2026-11-23,SETOR,Z\x00,,5\n"):
+            answer = client.post(
+                f"{DESK}/PERUMDA/statement", data={"account": ACCOUNT, "layout": "umum"},
+                files={"file": ("koran.csv", HEAD + many + cell, "text/csv")},
+            )  # fmt: skip
+            assert answer.status_code == 422, answer.text
+    with session_scope(kereneng, write=False) as session:
+        assert session.execute(select(func.count()).select_from(BankLine)).scalar_one() == 0

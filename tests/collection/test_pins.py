@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select, text
 from sqlmodel import Session
 
 from market import clock
-from market.auth.access import Principal, Role
+from market.auth.access import SYSTEM, Principal, Role
 from market.collection import service as collection
 from market.database import session_scope
 from market.dues import service as dues
@@ -17,6 +17,7 @@ from market.jobs.models import OutboxMessage
 from market.payments import pins, titipan
 from market.payments.models import Payment
 from market.payments.pins import BadPin, PinKind
+from market.vendors import erasing, lists
 from market.vendors import service as vendors
 from tests.collection.test_cash_day import DAY, NOON, day, noon, person  # noqa: F401 - fixtures
 from tests.dues import city
@@ -169,3 +170,17 @@ def test_a_pin_over_http(client: TestClient, database: Engine, noon: object, sig
         tries = session.execute(text("SELECT ok FROM pin_try ORDER BY id")).scalars().all()
         assert [bool(ok) for ok in tries] == [False, True, True], "the wrong one is kept"
     assert_clean(database)
+
+
+def test_an_erased_vendor_leaves_no_pin(session: Session, day: dict[str, Principal]) -> None:  # noqa: F811
+    vendor, me = owner(session)
+    pins.set_pin(session, vendor, PIN, PIN, by=me)
+    permit = vendors.find_permit(session, "KRN", 1)
+    other, them = owner(session, 2)
+    pins.set_pin(session, other, PIN, PIN, by=them)
+    permit.valid_until = DAY
+    session.flush()
+    erasing.erase(session, vendor, number=lists.find_vendor(session, vendor).number, reason="surat 24", by=SYSTEM)
+    session.expire_all()
+    assert pins.pin_of(session, vendor) is None and pins.pin_of(session, other) is not None
+    assert pay(session, day["collector"]).kind == PinKind.none

@@ -14,7 +14,7 @@ from market.collection import banking, classing, reconciliation, statements, unm
 from market.collection.banking import CollectorMayNotDeposit
 from market.collection.models import BankMatch
 from market.collection.statement_models import BankDebit, MatchUndone
-from market.collection.statement_reading import PLAIN, read
+from market.collection.statement_reading import PLAIN, Layout, read
 from market.collection.unmatching import NotMatched, UndoReasonMissing
 from market.database import session_scope
 from market.dues import service as dues
@@ -224,3 +224,23 @@ def test_a_markets_treasurer_sees_and_does_what_is_theirs(
         assert session.execute(select(MatchUndone)).scalar_one().reason == "Salah pasangan"
     sign_in(client, Role.treasurer, market_id="BDG")
     assert client.post(f"{BASE}/line/{bank['line']}/undo", data={"reason": "Bukan pasar saya"}).status_code == 404
+
+
+@pytest.mark.parametrize("minus", ["-5.000,00", "(5.000,00)", "5.000,00-", "\u22125.000", "5.000,00 DB", "5.000 db"])
+@pytest.mark.parametrize("plus", ["1.250.000,00", "+1.250.000", "1.250.000,00 CR"])
+def test_one_column_of_signed_amounts(session: Session, day: dict[str, Principal], minus: str, plus: str) -> None:  # noqa: F811
+    wanted = Layout("satu", "Tgl", "Jumlah", "Ref", "", "%d/%m/%Y", ",", "jumlah")
+    statements.save_layout(session, "PERUMDA", wanted, by=SYSTEM)
+    file = f'Tgl;Ref;Jumlah\n24/11/2026;A1;"{plus}"\n24/11/2026;A1;"{minus}"\n24/11/2026;A2;-\n24/11/2026;A3;\n'
+    got = statements.import_statement(
+        session, "PERUMDA", account=ACCOUNT, content=file.encode(), name="a.csv", layout_name="satu", by=SYSTEM
+    )
+    assert (got.problems, got.taken, got.amount, got.fresh_debits) == ([], 1, 1_250_000, 1)
+    assert session.execute(select(BankDebit.amount)).scalars().all() == [5_000]
+
+
+def test_a_signed_amount_is_never_guessed() -> None:
+    wanted = Layout("satu", "Tgl", "Jumlah", "Ref", "", "%d/%m/%Y", ",", "Jumlah")
+    for odd in ("Rp -5.000", "(5.000", "-5.000,50", "--5.000", "5.000 D", "-5.000 CR", "(-5.000)", "-5.000 DB", "+-5"):
+        got = read(f'Tgl;Ref;Jumlah\n24/11/2026;A1;"{odd}"\n'.encode(), "a.csv", wanted)
+        assert [p.row for p in got.problems] == [2], odd
