@@ -7,6 +7,7 @@ until the treasurer has recorded it from the bank's own figure, and is not asked
 
 from datetime import date, timedelta
 
+import structlog
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
@@ -25,6 +26,7 @@ from market.settings import get_settings
 from market.vendors import service as vendors
 from market.words import N_, say
 
+log = structlog.get_logger()
 PROVIDER = "stripe"
 ANNOUNCED = "payout paid"
 LOOK_BACK = timedelta(days=60)
@@ -166,9 +168,15 @@ def fetch_payouts(open_session: Opener, payload: Payload) -> None:
         return
     with open_session() as session:
         wanted = waiting(session)
+    failed: Exception | None = None
     for payout_id in wanted:
-        lines = gateway_of(settings).payout_lines(payout_id)
-        if not lines:  # not itemised yet
-            continue
-        with open_session() as session:
-            take(session, payout_id, lines)
+        try:
+            lines = gateway_of(settings).payout_lines(payout_id)
+            if lines:  # itemised
+                with open_session() as session:
+                    take(session, payout_id, lines)
+        except Exception as error:  # noqa: BLE001 - one that Stripe or the books refuse holds up no other
+            log.error("payout", payout=payout_id, error=type(error).__name__)
+            failed = failed or error
+    if failed is not None:
+        raise failed

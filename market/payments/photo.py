@@ -91,7 +91,7 @@ def _codes(content: bytes) -> set[str]:
                 if found.width * found.height > MOST_PIXELS:
                     raise PhotoTooBig
                 found.draft("L", (SIDES[-1], SIDES[-1]))
-                grey = ImageOps.exif_transpose(found).convert("L")
+                grey = ImageOps.exif_transpose(found.convert("L"))  # grey first: a turned copy in colours is 240 MB
     except Image.DecompressionBombError as error:
         raise PhotoTooBig from error
     except Invalid:

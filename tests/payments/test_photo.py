@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 from sqlalchemy import Engine
 
 from market.database import session_scope
@@ -147,3 +147,20 @@ def test_too_many_at_once_are_asked_to_come_again(
         status, _, text = send(client, qr_png(addresses[0]))
     assert status == 429 and "Coba lagi sebentar" in text
     assert send(client, qr_png(addresses[0]))[0] == 303
+
+
+def test_a_large_picture_is_turned_in_grey(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kB may unpack to 240 MB of colours: not twice, on a page that anybody reaches."""
+    modes, turn = [], ImageOps.exif_transpose
+
+    def watched(picture: Image.Image) -> Image.Image:
+        modes.append(picture.mode)
+        return turn(picture)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", watched)
+    sent, held = io.BytesIO(), Image.Exif()
+    held[0x0112] = 6
+    coloured = qr("KRN-2026-000001").convert("RGB")
+    coloured.save(sent, "PNG", exif=held)
+    assert photo.claim_in(sent.getvalue()).number == "KRN-2026-000001"
+    assert modes == ["L"]

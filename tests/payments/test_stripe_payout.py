@@ -1,7 +1,10 @@
 """A Stripe payout: announced by a webhook, read from the stand-in's API by the job, once, to the rupiah."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
 from sqlmodel import select
 
 from market import clock
@@ -11,8 +14,11 @@ from market.auth.models import UserAccount
 from market.database import session_scope
 from market.jobs.service import run_due
 from market.ledger import service as ledger
+from market.payments import payout_fetching
 from market.payments.models import Payment
 from market.payments.payout_models import Payout, PayoutLine
+from market.payments.rails.stripe import StripeRefused
+from market.settings import get_settings
 from tests.payments.city import assert_clean
 from tests.payments.test_stripe import ALL, Street, street, text_of  # noqa: F401 - a fixture
 from tests.sandbox.running import wait_for
@@ -84,3 +90,28 @@ def test_a_payout_in_dollars_waits_for_the_bank_figure(street: Street) -> None: 
         assert ledger.balance(session, "@PERUMDA", "bank:BPD-PERUMDA") == 38_000
     assert not [r for r in street.reviews() if r.resolved_at is None]
     assert_clean(street.engine)
+
+
+def test_a_payout_that_stripe_refuses_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One announced to an account we left is never itemised again; what came after it is."""
+    taken: list[str] = []
+
+    class Gateway:
+        def payout_lines(self, payout_id: str) -> list[str]:
+            if payout_id == "po_gone":
+                raise StripeRefused("resource_missing", "No such payout")
+            return [] if payout_id == "po_not_yet" else ["line"]
+
+    @contextmanager
+    def no_session() -> Iterator[None]:
+        yield None
+
+    monkeypatch.setenv("MARKET_STRIPE_API_KEY", "sk_test_x")
+    get_settings.cache_clear()
+    monkeypatch.setattr(payout_fetching, "gateway_of", lambda settings: Gateway())
+    monkeypatch.setattr(payout_fetching, "waiting", lambda session: ["po_gone", "po_not_yet", "po_new"])
+    monkeypatch.setattr(payout_fetching, "take", lambda session, payout_id, lines: taken.append(payout_id))
+    with pytest.raises(StripeRefused):  # the office sees that the job has failed
+        payout_fetching.fetch_payouts(no_session, {})
+    get_settings.cache_clear()
+    assert taken == ["po_new"]
