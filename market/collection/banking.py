@@ -62,6 +62,10 @@ class DoesNotMatch(Invalid):
     message = N_("Jumlah mutasi {line}, setoran {deposit}: tidak cocok.")
 
 
+class OtherAccount(Invalid):
+    message = N_("Mutasi ini di rekening lain daripada setorannya.")
+
+
 @dataclass(frozen=True)
 class Undeposited:
     """A verified hand-over whose cash is still in the market's box."""
@@ -206,7 +210,7 @@ def record_line(
 
 
 def match(session: Session, market_id: str, deposit_id: int, line_id: int, *, by: Principal) -> BankMatch:
-    """Tie a deposit to its bank line. Raises AlreadyMatched, DoesNotMatch; a collector of the cash may not do it."""
+    """Tie a deposit to its bank line. Raises AlreadyMatched, DoesNotMatch, OtherAccount; a collector of the cash may not do it."""
     by.require(Role.treasurer, market_id=market_id)
     market = vendors.get_market(session, market_id)
     made = session.get(Deposit, (market_id, deposit_id))
@@ -224,6 +228,8 @@ def match(session: Session, market_id: str, deposit_id: int, line_id: int, *, by
     classing.refuse_named(session, line_id)
     if line.amount != made.amount:
         raise DoesNotMatch(line=rp(line.amount), deposit=rp(made.amount))
+    if line.account != made.account:
+        raise OtherAccount
     refuse_own_cash(session, market_id, deposit_id, by)
     row = BankMatch(
         market_id=market_id, deposit_id=deposit_id, bank_line_id=line_id, matched_by=by.user_id, matched_at=clock.now()

@@ -12,13 +12,14 @@ from market.auth.access import Principal, Role
 from market.collection import reconciliation
 from market.collection import service as collection
 from market.collection.counter import NothingInDrawer, hand_over_counter
-from market.collection.drawers import CounterStillOpen, drawers
+from market.collection.drawers import CounterStillOpen, drawers, refuse_open_drawers
 from market.collection.handovers import OwnHandover
 from market.collection.rounds import SlipIn
 from market.collection.voids import HANDED_OVER, standing
 from market.database import session_scope
 from market.dues import service as dues
 from market.ledger import service as ledger
+from market.ledger.service import Line
 from market.payments import service as payments
 from market.vendors import service as vendors
 from tests.collection.test_cash_day import DAY, day, noon, person  # noqa: F401 - fixtures
@@ -155,3 +156,15 @@ def test_the_drawer_of_a_clerk_who_left(client: TestClient, database: Engine, no
     assert client.post(address, data=told).status_code == 403
     with session_scope(database, write=False) as session:
         assert drawers(session, ["KRN"]) == []
+
+
+def test_a_drawer_that_gave_money_back_does_not_hide_another(session: Session, day: dict[str, Principal]) -> None:  # noqa: F811
+    one, two = person(session, "made", Role.clerk), person(session, "putu", Role.clerk)
+    pay(session, one, 24_975, "k1")
+    hand_over_counter(session, "KRN", counted=24_975, by=one)  # not counted again yet: the cash still is the clerk's
+    back = [Line(f"cash:desk:{one.user_id}", -8_325), Line("review", 8_325)]
+    ledger.post(session, book="KRN", key="back", kind="refund", business_day=DAY, lines=back)
+    pay(session, two, 8_325, "k2", 2)
+    assert {d.name: d.amount for d in drawers(session, ["KRN"])} == {"Made": -8_325, "Putu": 8_325}
+    with pytest.raises(CounterStillOpen):
+        refuse_open_drawers(session, "KRN", DAY)

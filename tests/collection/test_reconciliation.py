@@ -189,3 +189,14 @@ def test_a_deposit_after_the_next_working_day_is_late(session: Session, day: dic
     assert reconciliation.late(session, markets, wednesday + timedelta(days=1)) == [("KRN", DAY, 24_975)]
     with clock.freeze(datetime(2026, 11, 26, 4, 0, tzinfo=clock.now().tzinfo)):
         assert [g.kind for g in reconciliation.three_way(session, markets, DAY, DAY).gaps] == ["late_deposit"]
+
+
+def test_a_deposit_is_not_matched_with_another_account(session: Session, day: dict[str, Principal]) -> None:  # noqa: F811
+    """Same operator, same amount, and still another account's money: another market's deposit may be waiting for it."""
+    made = deposited(session, day)
+    other = banking.record_line(
+        session, "PERUMDA", account="BPD-LAIN-9", booked_on=DAY, amount=24_975, reference="STS-0001", by=SYSTEM
+    )
+    with pytest.raises(banking.OtherAccount):
+        banking.match(session, "KRN", made, other.id or 0, by=day["treasurer"])
+    assert banking.match(session, "KRN", made, line(session, "STS-0001", 24_975), by=day["treasurer"])
