@@ -59,7 +59,8 @@ class Readiness:
 
     @property
     def can_close(self) -> bool:
-        return self.closed is None and not self.open_rounds and not self.waiting_handovers and self.at_counter <= 0
+        drawn = any(d.amount > 0 for d in self.drawers)
+        return self.closed is None and not (self.open_rounds or self.waiting_handovers or drawn)
 
 
 def readiness(session: Session, market_id: str, session_code: str, day: date) -> Readiness:

@@ -1,6 +1,7 @@
 """The counter's cash: handed over whole, counted by a second person, deposited and followed to the bank like a collector's."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from market.auth.access import Principal, Role
-from market.collection import reconciliation
+from market.collection import closing, reconciliation
 from market.collection import service as collection
 from market.collection.counter import NothingInDrawer, hand_over_counter
 from market.collection.drawers import CounterStillOpen, drawers, refuse_open_drawers
@@ -168,3 +169,5 @@ def test_a_drawer_that_gave_money_back_does_not_hide_another(session: Session, d
     assert {d.name: d.amount for d in drawers(session, ["KRN"])} == {"Made": -8_325, "Putu": 8_325}
     with pytest.raises(CounterStillOpen):
         refuse_open_drawers(session, "KRN", DAY)
+    state = closing.readiness(session, "KRN", "pagi", DAY)
+    assert state.at_counter == 0 and not replace(state, waiting_handovers=0).can_close
