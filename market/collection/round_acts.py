@@ -12,7 +12,7 @@ from market.collection.device_models import Device
 from market.collection.models import VisitOutcome
 from market.collection.rounds import check_in, note_visit, open_round
 from market.collection.slip_days import TOLERATED, days_of
-from market.collection.sync import NOT_KNOWN, REVOKED, on_behalf
+from market.collection.sync import NOT_KNOWN, REMOVED, REVOKED, on_behalf, on_duty
 from market.errors import MarketError
 from market.vendors import service as vendors
 from market.words import Message, say
@@ -92,4 +92,6 @@ def _device(session: Session, code: str) -> tuple[Device | None, Message | None]
     device = session.get(Device, code, with_for_update=True)
     if device is None:
         return None, say(NOT_KNOWN)
-    return device, say(REVOKED) if device.revoked_at else None
+    if device.revoked_at:
+        return device, say(REVOKED)
+    return device, None if on_duty(session, device) else say(REMOVED)

@@ -111,6 +111,12 @@ def on_behalf(session: Session, device: Device) -> Principal:
     return Principal(user.id, user.name, frozenset({Grant(Role.collector, None, device.market_id)}))
 
 
+def on_duty(session: Session, device: Device) -> bool:
+    """Whether the device's collector still collects in its market."""
+    user = session.get_one(UserAccount, device.collector_id)
+    return user.active and auth.principal_for(session, user).has(Role.collector, market_id=device.market_id)
+
+
 def slip_of(text: signing.SlipText, booked: Booked) -> SlipIn:
     """The payment a signed text means."""
     return SlipIn(text.device, text.number, text.permit or 0, text.amount, text.scope, booked.paid_at)
@@ -145,8 +151,7 @@ def _sorted_out(
         return []
     days = days_of(session, device.market_id)
     permits = vendors.holders_of(session, device.market_id, {s.text.permit for s in new if s.text.permit})
-    user = session.get_one(UserAccount, device.collector_id)
-    on_duty = user.active and auth.principal_for(session, user).has(Role.collector, market_id=device.market_id)
+    removed = not on_duty(session, device)
     items = []
     for slip in new:
         booked = days.place(slip.text, ahead)
@@ -158,7 +163,7 @@ def _sorted_out(
         else:
             reasons = (
                 (AFTER_REVOCATION if after else REVOKED, device.revoked_at is not None),
-                (REMOVED, not on_duty),
+                (REMOVED, removed),
                 (TWICE, slip.text.number in used),
                 (NO_SESSION, not days.knows(slip.text.session)),
                 (NO_PLACE, slip.text.permit not in permits),

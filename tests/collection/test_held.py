@@ -257,3 +257,19 @@ def test_a_wrong_clock_does_not_condemn_a_lost_phones_slip(town: Town) -> None: 
         assert [a["outcome"] for a in town.send(honest, later)] == ["held", "refused"]
         with town.session as session:
             assert sorted(f.kind for f in flags.open_flags(session, ["KRN"])) == ["clock", "revoked"]
+
+
+def test_who_no_longer_collects_notes_nothing_on_a_walk(town: Town) -> None:  # noqa: F811
+    """A check-in makes a charge: a phone whose collector was taken off duty makes none, whoever sends for it."""
+    at = NOON.isoformat()
+    seen = {"place_id": 1, "permit": 1, "outcome": "closed", "note": "", "at": at}
+    with town.session as session:
+        session.execute(
+            text("UPDATE role_grant SET valid_from = '2020-01-01', valid_until = '2026-11-24' WHERE role = 'collector'")
+        )
+        session.commit()
+    parcel = town.phone.parcel([]) | {"visits": [seen], "check_ins": [{"permit": 1, "at": at}]}
+    answer = town.client.post(SYNC, json=parcel).json()
+    assert [a["outcome"] for a in answer["visits"] + answer["check_ins"]] == ["refused", "refused"]
+    with town.session as session:
+        assert count(session, "SELECT count(*) FROM round") == 0
