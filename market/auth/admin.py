@@ -150,9 +150,17 @@ class NoSuchUser(NotFound):
 
 
 def find_user(session: Session, by: Principal, user_id: int) -> tuple[UserAccount, list[deputies.Held]]:
-    """An officer this admin looks after, with their roles. Raises NoSuchUser."""
+    """An officer this person may see, with their roles: the admin's own people, an auditor everyone. Raises NoSuchUser."""
     user = session.get(UserAccount, user_id) if 0 <= user_id < 2**63 else None
     roles = deputies.held(session, user_id=user_id) if user is not None else []
     if user is None or user.vendor_id is not None or not (by.has(Role.auditor) or reaches(by, roles)):
+        raise NoSuchUser
+    return user, roles
+
+
+def own_user(session: Session, by: Principal, user_id: int) -> tuple[UserAccount, list[deputies.Held]]:
+    """An officer this admin may do something to; being an auditor too adds nobody. Raises NoSuchUser."""
+    user, roles = find_user(session, by, user_id)
+    if not reaches(by, roles):
         raise NoSuchUser
     return user, roles

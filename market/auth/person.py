@@ -65,7 +65,7 @@ def person(request: Request, session: SessionDep, by: Admin, user_id: int) -> Re
 
 @router.post("/{user_id}/roles")
 def give_role(request: Request, session: SessionDep, by: Admin, user_id: int, form: FormInput) -> Response:
-    user, _ = admin.find_user(session, by, user_id)
+    user, _ = admin.own_user(session, by, user_id)
     data, errors = checked(GrantForm, form)
     if data is not None:
         try:
@@ -79,7 +79,7 @@ def give_role(request: Request, session: SessionDep, by: Admin, user_id: int, fo
 
 @router.post("/{user_id}/deputy")
 def appoint(request: Request, session: SessionDep, by: Admin, user_id: int, form: FormInput) -> Response:
-    user, _ = admin.find_user(session, by, user_id)
+    user, _ = admin.own_user(session, by, user_id)
     data, errors = checked(DeputyForm, form)
     if data is not None:
         try:
@@ -94,7 +94,7 @@ def appoint(request: Request, session: SessionDep, by: Admin, user_id: int, form
 
 @router.post("/{user_id}/roles/{grant_id}/end")
 def end_role(session: SessionDep, by: Admin, user_id: int, grant_id: int) -> Response:
-    user, held = admin.find_user(session, by, user_id)
+    user, held = admin.own_user(session, by, user_id)
     if grant_id not in {g.id for g in held}:
         raise deputies.NoSuchGrant
     deputies.take_away(session, grant_id, by=by)
@@ -125,7 +125,7 @@ def drop_code(session: SessionDep, by: Admin, user_id: int) -> Response:
 @router.post("/{user_id}/sign-out")
 def sign_out(session: SessionDep, by: Admin, user_id: int) -> Response:
     """End every session of a person: a lost phone, a colleague who left."""
-    user, _ = admin.find_user(session, by, user_id)
+    user, _ = admin.own_user(session, by, user_id)
     _sign_out(session, user_id)
     audit.record(session, by, "user.sign_out", "user", str(user_id))
     return _done(user, say(N_("{name} dikeluarkan dari semua perangkat."), name=user.name))
@@ -146,7 +146,7 @@ def set_active(session: SessionDep, by: Admin, user_id: int, form: FormInput) ->
 
 def _other(session: Session, by: Principal, user_id: int) -> UserAccount:
     """An officer who is not the admin: nobody locks themselves out, or renews their own password without the old one."""
-    user, _ = admin.find_user(session, by, user_id)
+    user, _ = admin.own_user(session, by, user_id)
     if user.id == by.user_id:
         raise OwnAccount
     return user
@@ -190,7 +190,7 @@ def _page(
         factor=second_factor.is_on(user),
         roles=admin.role_choices(),
         today=clock.today(),
-        may_write=by.has(Role.admin),
+        may_write=by.has(Role.admin) and admin.reaches(by, held),
         form=form,
         values=values or {},
         errors=errors or {},

@@ -71,7 +71,8 @@ def ask(
             col(PriceFollower.confirmed_at).is_(None), col(PriceFollower.created_at) < moment - KEPT
         )
     )
-    sealed, origin = personal.seal(None, number), sha256(address.encode()).hexdigest()
+    sealed = personal.seal(None, number)
+    origin = _keyed(f"asked from|{address}")  # a plain hash of an address is undone by trying them all
     assert sealed.phone_hash is not None
     waiting, held, asked = session.execute(
         select(
@@ -114,6 +115,10 @@ def confirm(session: Session, row: PriceFollower, code: str) -> bool:
 
     The same wish confirmed before takes the new figure.
     """
+    # Guesses side by side come one after the other, each counted. A row that went meanwhile raises NotFound.
+    taken = select(PriceFollower).where(col(PriceFollower.id) == row.id).with_for_update()
+    if session.scalars(taken.execution_options(populate_existing=True)).first() is None:
+        raise NotFound
     if row.confirmed_at is not None:
         return True
     digits = "".join(c for c in code if c in "0123456789")
@@ -215,5 +220,9 @@ def _code(row: PriceFollower) -> str:
 
 
 def _mac(row: PriceFollower, purpose: str) -> str:
+    return _keyed(f"{purpose}|{row.id}|{row.nonce}")
+
+
+def _keyed(text: str) -> str:
     secret = get_settings().secret_key.get_secret_value().encode()
-    return hmac.new(secret, f"price-follower|{purpose}|{row.id}|{row.nonce}".encode(), sha256).hexdigest()
+    return hmac.new(secret, f"price-follower|{text}".encode(), sha256).hexdigest()

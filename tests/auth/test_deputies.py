@@ -146,6 +146,31 @@ def test_an_admin_reaches_no_further_than_their_market(client: TestClient, sign_
     assert client.post(f"/office/users/{own}/roles/{ids(database, local)[1]}/end").status_code == 409
 
 
+def test_an_auditor_among_the_admins_looks_further_than_they_act(
+    client: TestClient, sign_in: SignIn, database: Engine
+) -> None:
+    """An auditor sees every officer; an admin who is also one renews the passwords of their own market's only."""
+    fill(client)
+    chief = sign_in(client, Role.admin)
+    chief_id, chief_grant = ids(database, chief)
+    admin = sign_in(client, Role.admin, market_id="KRN")
+    admin_id, _ = ids(database, admin)
+    assert client.get(f"/office/users/{chief_id}").status_code == 404
+    given = client.post(f"/office/users/{admin_id}/roles", data={"role": "auditor", "market_id": "KRN"})
+    assert given.status_code == 303
+    page = client.get(f"/office/users/{chief_id}")
+    assert page.status_code == 200 and f"/office/users/{chief_id}/password" not in page.text
+    person = f"/office/users/{chief_id}"
+    tried = [
+        (f"{person}/password", {"password": "kalimat-yang-panjang"}), (f"{person}/code/off", {}),
+        (f"{person}/sign-out", {}), (f"{person}/active", {"active": "no"}),
+        (f"{person}/roles", {"role": "clerk", "market_id": "KRN"}), (f"{person}/roles/{chief_grant}/end", {}),
+        (f"{person}/deputy", {"grant": "1", "valid_from": "2099-01-01", "valid_until": "2099-01-02"}),
+    ]  # fmt: skip
+    assert [client.post(path, data=data).status_code for path, data in tried] == [404] * len(tried)
+    enter(client, chief)
+
+
 def test_a_forgotten_password_is_renewed_by_the_admin_and_ends_what_was_open(
     client: TestClient, sign_in: SignIn, database: Engine
 ) -> None:

@@ -1,7 +1,9 @@
 """Word of a price without an account: nothing before the code, one message at the crossing, gone when stopped."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from fastapi.testclient import TestClient
@@ -48,6 +50,8 @@ def test_from_the_wish_to_the_last_message(session: Session) -> None:
     assert following._address(session, row.id or 0) == "081234567890"
     stored = session.execute(text("SELECT sealed, phone_hash FROM price_follower")).one()
     assert b"081234567890" not in bytes(stored[0]) and "081234567890" not in stored[1]
+    origin = session.execute(text("SELECT asked_from FROM price_follower")).scalar_one()
+    assert origin != sha256(b"1.2.3.4").hexdigest(), "four thousand million addresses are tried in an hour"
     silent = ask(session, price=9_500, phone="0899 999 999")  # never confirmed
     assert following.confirm(session, row, code_sent(session, row))
     assert following._code_worded(session, row.id or 0, {}) is None, "a code is not sent twice"
@@ -75,6 +79,33 @@ def test_a_code_is_short_lived_and_not_guessed(session: Session) -> None:
     with clock.freeze(NOON + timedelta(minutes=16)):
         assert not following.confirm(session, late, right)
         assert following._code_worded(session, late.id or 0, {}) is None
+
+
+def test_guesses_side_by_side_are_all_counted(database: Engine) -> None:
+    """Each guess takes the row before it counts: ten at once are not one try."""
+    with session_scope(database) as session:
+        seed(session)
+        row = ask(session)
+        right = code_sent(session, row)
+        ref = following.reference(row, "confirm")
+    wrong, start = f"{(int(right) + 1) % 1_000_000:06}", threading.Barrier(4)
+
+    def guess() -> None:
+        with clock.freeze(NOON), session_scope(database) as session:
+            if database.dialect.name == "sqlite":  # its writers wait for each other from the beginning
+                start.wait(10)
+            found = following.by_reference(session, ref, "confirm")
+            if database.dialect.name != "sqlite":
+                start.wait(10)
+            assert not following.confirm(session, found, wrong)
+
+    threads = [threading.Thread(target=guess) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with session_scope(database, write=False) as session:
+        assert wished(session)[0].tries == 4
 
 
 def test_nobody_fills_a_strangers_phone(session: Session) -> None:

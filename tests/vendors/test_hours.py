@@ -1,14 +1,22 @@
 """Two sessions on one place: a day and a night share it; hours that meet do not, the night that ends next morning included."""
 
-from datetime import date, time, timedelta
+import threading
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from time import sleep
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from market import clock
 from market.auth.access import SYSTEM
-from market.vendors import hours
+from market.database import session_scope
+from market.errors import MarketError
+from market.vendors import hours, permit_life
 from market.vendors import service as vendors
 from market.vendors.models import MarketSession, PermitStatus
 from market.vendors.permits import NewPermit, PlaceOccupied
@@ -76,3 +84,48 @@ def test_a_sheet_names_the_row_whose_hours_meet(session: Session) -> None:
     report = run(session, book(Pedagang=people, Izin=lines))
     assert [(p.row, p.title) for p in report.problems] == [(2, "Sesi"), (4, "Sesi")]
     assert not report.written
+
+
+def test_of_two_grants_at_once_whose_hours_meet_one_is_made(database: Engine) -> None:
+    """No database rule keeps them apart: the market's counter and the place's row do."""
+    with session_scope(database) as session:
+        (place, other), (night, early, _) = small_market(session)
+        session.add(MarketSession(market_id="KRN", code="subuh", name="Subuh", opens=time(3), closes=time(6)))
+        ending = vendors.add_permits(
+            session, "KRN", [NewPermit(other, "malam", night, MONDAY - timedelta(300), MONDAY)], by=SYSTEM
+        )[0]
+
+    def grant(where: int, code: str, who: int) -> Callable[[Session], object]:
+        return lambda s: vendors.add_permits(s, "KRN", [NewPermit(where, code, who, MONDAY + timedelta(1))], by=SYSTEM)
+
+    def renew(s: Session) -> None:
+        permit_life.act(s, vendors.get_market(s, "KRN"), ending, permit_life.RENEW, by=SYSTEM)
+
+    with clock.freeze(datetime(2026, 11, 20, 4, tzinfo=UTC)):
+        assert at_once(database, grant(place, "malam", night), grant(place, "subuh", early)) == ONE_OF_TWO
+        assert at_once(database, renew, grant(other, "subuh", early)) == ONE_OF_TWO
+
+
+ONE_OF_TWO = ["PlaceOccupied", "done"]
+
+
+def at_once(database: Engine, *acts: Callable[[Session], object]) -> list[str]:
+    """What became of acts in transactions of their own, which all began before one ended."""
+    start, found = threading.Barrier(len(acts)), list[str]()
+
+    def run(act: Callable[[Session], object]) -> None:
+        start.wait(10)
+        try:
+            with session_scope(database) as session:
+                act(session)
+                sleep(0.3)  # the other is asked while this one is not yet committed
+            found.append("done")
+        except (MarketError, SQLAlchemyError) as refusal:
+            found.append(type(refusal).__name__)
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return sorted(found)
