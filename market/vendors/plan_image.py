@@ -2,9 +2,13 @@
 
 import io
 import warnings
+from typing import TYPE_CHECKING
 
 from market.errors import Invalid
 from market.words import N_
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LARGEST_FILE = 8 * 1024 * 1024
 LARGEST_SIDE = 12_000
@@ -31,7 +35,7 @@ def redrawn(content: bytes) -> tuple[bytes, int, int]:
 
     The size is judged by the header, before a pixel is unpacked. Text, position and colour data of the file are gone.
     """
-    from PIL import Image, ImageOps  # here: a drawing comes once a year, and every start would wait for it
+    from PIL import ExifTags, Image, ImageOps  # here: a drawing comes once a year, and every start would wait for it
 
     if len(content) > LARGEST_FILE:
         raise DrawingTooBig
@@ -45,19 +49,29 @@ def redrawn(content: bytes) -> tuple[bytes, int, int]:
                 if min(width, height) < SMALLEST_SIDE:
                     raise DrawingTooSmall
                 found.draft("L", (SHOWN_SIDE, SHOWN_SIDE))
-                upright = ImageOps.exif_transpose(found)
-                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                    upright = upright.convert("RGBA")
-                    paper = Image.new("RGBA", upright.size, "white")
-                    upright = Image.alpha_composite(paper, upright)
-                grey = upright.convert("L")
+                turned = found.getexif().get(ExifTags.Base.Orientation, 1)
+                grey = _on_paper(found) if found.has_transparency_data else found.convert("L")
+                grey.thumbnail(
+                    (SHOWN_SIDE, SHOWN_SIDE)
+                )  # before it is turned: each step on the whole costs its size again
+                grey.getexif()[ExifTags.Base.Orientation] = turned
+                ImageOps.exif_transpose(grey, in_place=True)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DrawingTooBig from error
     except Invalid:
         raise
     except Exception as error:  # a damaged file ends in whatever its decoder ran into
         raise NotADrawing from error
-    grey.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     target = io.BytesIO()
     Image.frombytes("L", grey.size, grey.tobytes()).save(target, "PNG", optimize=True)
     return target.getvalue(), grey.width, grey.height
+
+
+def _on_paper(found: "Image.Image") -> "Image.Image":
+    """What is seen through lies on white, in grey: in colour a small file would take half a gigabyte."""
+    from PIL import Image
+
+    whole = found if found.mode in ("RGBA", "LA") else found.convert("RGBA")
+    paper = Image.new("L", whole.size, 255)
+    paper.paste(whole.convert("L"), mask=whole.getchannel("A"))
+    return paper

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -180,3 +182,30 @@ def test_the_database_refuses_a_box_beyond_the_edge(session: Session) -> None:
     session.add(PlaceBox(market_id="KRN", place_id=place, x=9_000, y=0, w=1_001, h=1))
     with pytest.raises(IntegrityError), session.begin_nested():
         session.flush()
+
+
+def test_a_small_file_does_not_take_half_a_gigabyte() -> None:
+    """Thirty million transparent points pack into 120 KB; a clerk's slip must not end a small server."""
+    packed = io.BytesIO()
+    Image.new("RGBA", (6_000, 5_000), (0, 0, 0, 0)).save(packed, "PNG", compress_level=1)
+    code = (
+        "import re, sys; from market.vendors.plan_image import redrawn\n"
+        "hwm = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024\n"
+        "before = hwm(); redrawn(sys.stdin.buffer.read()); print(hwm() - before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], input=packed.getvalue(), capture_output=True, check=True)
+    assert int(ran.stdout) < 300
+
+
+def test_what_is_seen_through_is_white_and_a_turned_scan_stands() -> None:
+    drawn = Image.new("RGBA", (400, 200), (0, 0, 0, 0))
+    drawn.paste((0, 0, 0, 255), (0, 0, 100, 200))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right
+    file = io.BytesIO()
+    drawn.save(file, "PNG", exif=exif)
+    image, width, height = redrawn(file.getvalue())
+    with Image.open(io.BytesIO(image)) as shown:
+        assert (width, height) == (200, 400) == shown.size
+        assert (shown.getpixel((100, 20)), shown.getpixel((100, 300))) == (0, 255)
+        assert not shown.getexif()
