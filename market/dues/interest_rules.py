@@ -124,10 +124,12 @@ def policy_on(rules: Iterable[Policy], start: date) -> Policy | None:
 
 
 def _begin(session: Session, market: Market, made: InterestRule) -> None:
-    """The rule before ends where this one begins."""
-    for row in own_rules(session, market):
-        if row.id != made.id and row.state == Decision.APPROVED and row.valid_until is None:
+    """The rule before ends where this one begins, and this one where one decided meanwhile begins."""
+    others = [row for row in own_rules(session, market) if row.id != made.id and row.state == Decision.APPROVED]
+    for row in others:
+        if row.valid_from < made.valid_from and (row.valid_until is None or row.valid_until > made.valid_from):
             row.valid_until = made.valid_from
+    made.valid_until = min((row.valid_from for row in others if row.valid_from > made.valid_from), default=None)
     session.flush()
 
 

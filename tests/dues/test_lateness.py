@@ -1,6 +1,7 @@
 """What lateness costs and when it stops counting: months of interest, pauses, the expiry clock. Both databases."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -257,6 +258,18 @@ def test_interest_is_taken_back_when_its_principal_is_corrected(semarapura: Sess
     assert [r.revision for r in sorted(rows, key=lambda r: (r.period_start, r.revision))] == [0, 1, 0, 1]
     assert interest_on(semarapura, date(2026, 2, 21)) == Charged(), "nothing more to take back, nothing new yet"
     assert interest_on(semarapura, date(2026, 3, 17)).amount == 6_480 * 3 // 100 - 6_480 * 2 // 100
+
+
+def test_a_rule_approved_late_ends_where_a_newer_one_began(semarapura: Session) -> None:
+    one, two = (Principal(n, f"D{n}", frozenset({Grant(Role.director, "KLUNGKUNG", "SMR")})) for n in (901, 902))
+    market = vendors.get_market(semarapura, "SMR")
+    rule: dict[str, Any] = {"pct_e2_per_month": 100, "max_months": 24, "due_days": 15, "legal_basis": "Perda"}
+    with clock.freeze(noon(date(2026, 3, 1))):
+        late = add_interest_rule(semarapura, market, valid_from=date(2024, 1, 5), by=one, **rule)
+        soon = add_interest_rule(semarapura, market, valid_from=date(2026, 3, 1), by=one, **rule)
+        decide_interest_rule(semarapura, market, late.id, approve=True, by=two)
+    semarapura.expire_all()
+    assert (late.valid_until, soon.valid_from, soon.valid_until) == (date(2026, 3, 1), date(2026, 3, 1), None)
 
 
 def test_a_rule_dated_back_waits_for_another_director_and_belongs_to_its_operator(semarapura: Session) -> None:
