@@ -110,7 +110,7 @@ def record_many(
     moment = clock.now()
     rows = [
         {
-            "market_id": market_id or CITY, "at": moment, "user_id": by.user_id, "name": by.name[:120],
+            "market_id": market_id or CITY, "at": moment, "user_id": by.user_id, "name": by.signature[:120],
             "action": action, "subject": subject, "subject_id": subject_id, "before": None, "after": _canonical(after),
         }
         for subject_id, after in acts

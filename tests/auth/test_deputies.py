@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from market import clock
-from market.audit import AuditEntry
+from market.audit import AuditEntry, record_many
 from market.auth import service as auth
 from market.auth.access import SYSTEM, Role
 from market.auth.models import RoleGrant, UserAccount
@@ -196,3 +196,15 @@ def test_the_name_of_both_fits_where_names_are_long(session: Session) -> None:
     by = auth.principal_for(session, auth.find_user(session, "panjang"))
     assert by.has(Role.market_head, market_id="KRN") and by.signature.startswith("A" * 20)
     assert "Plh" in by.signature[:120]
+
+
+def test_many_acts_at_once_name_both_too(session: Session) -> None:
+    for name in ("wakil", "pemilik"):
+        auth.add_user(session, name, name=name.title(), password=PASSWORD, by=SYSTEM)
+    lender = auth.find_user(session, "pemilik")
+    auth.grant(session, "wakil", Role.collector, by=SYSTEM, market_id="KRN", deputy_for=lender.id)
+    by = auth.principal_for(session, auth.find_user(session, "wakil"))
+    assert by.has(Role.collector, market_id="KRN")
+    record_many(session, by, "cash.take", "payment", [("1", {"amount": 5_000})], market_id="KRN")
+    written = session.execute(select(AuditEntry).where(col(AuditEntry.action) == "cash.take")).scalar_one()
+    assert written.name == "Wakil (Plh Pemilik)"
