@@ -56,7 +56,7 @@ def add_interest_rule(
     Percent × 100 per month. From today on it is in force at once; one dated before today is a proposal that another
     director approves, because it charges months gone by. Raises BadPolicy, PolicyOverlaps.
     """
-    by.require(Role.director, market_id=market.id)
+    by.require(Role.director, operator_id=market.operator_id)
     basis = legal_basis.strip()
     if not (0 <= pct_e2_per_month <= 1000 and 0 <= max_months <= 60 and 0 <= due_days <= 90 and basis):
         raise BadPolicy
@@ -82,7 +82,7 @@ def decide_interest_rule(
     session: Session, market: Market, number: int, *, approve: bool, by: Principal
 ) -> InterestRule:
     """A second director's word on a rule that begins in the past. Raises NoSuchRule, RuleDecided, OwnRule."""
-    by.require(Role.director, market_id=market.id)
+    by.require(Role.director, operator_id=market.operator_id)
     row = session.get(InterestRule, (market.operator_id, number), with_for_update=True, populate_existing=True)
     if row is None or row.regime != market.fee_regime:
         raise NoSuchRule

@@ -56,7 +56,7 @@ def _list_page(
     references = [(r, names[r.commodity_id]) for r in rules.every_reference(session) if r.commodity_id in names]
     groups = [(str(group), wording.group_title(group)) for group in GROUPS if group is not Group.reference]
     return ListPage(
-        [(i, names[i.id]) for i in items], references, groups, by.has(*rules.DECIDES), form, values or {}, errors or {}
+        [(i, names[i.id]) for i in items], references, groups, rules.may_decide(by), form, values or {}, errors or {}
     )
 
 

@@ -261,7 +261,7 @@ def test_interest_is_taken_back_when_its_principal_is_corrected(semarapura: Sess
 
 
 def test_a_rule_approved_late_ends_where_a_newer_one_began(semarapura: Session) -> None:
-    one, two = (Principal(n, f"D{n}", frozenset({Grant(Role.director, "KLUNGKUNG", "SMR")})) for n in (901, 902))
+    one, two = (Principal(n, f"D{n}", frozenset({Grant(Role.director, "KLUNGKUNG")})) for n in (901, 902))
     market = vendors.get_market(semarapura, "SMR")
     rule: dict[str, Any] = {"pct_e2_per_month": 100, "max_months": 24, "due_days": 15, "legal_basis": "Perda"}
     with clock.freeze(noon(date(2026, 3, 1))):
@@ -273,7 +273,7 @@ def test_a_rule_approved_late_ends_where_a_newer_one_began(semarapura: Session) 
 
 
 def test_a_rule_dated_back_waits_for_another_director_and_belongs_to_its_operator(semarapura: Session) -> None:
-    one, two = (Principal(n, f"D{n}", frozenset({Grant(Role.director, "KLUNGKUNG", "SMR")})) for n in (901, 902))
+    one, two = (Principal(n, f"D{n}", frozenset({Grant(Role.director, "KLUNGKUNG")})) for n in (901, 902))
     market = vendors.get_market(semarapura, "SMR")
     city.market(semarapura, "BGL", regime="RETRIBUSI_PEMDA", operator="BANGLI")
     with clock.freeze(noon(date(2026, 3, 1))):

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import Session
 
 from market import clock
-from market.auth.access import SYSTEM, Role
+from market.auth.access import SYSTEM, Grant, Principal, Role
 from market.database import session_scope
 from market.errors import Forbidden
 from market.pricing import rules, walking
@@ -17,7 +17,7 @@ from market.pricing.figures import Verdict, in_force, judge
 from tests.pricing.conftest import DAY, HEAD, NOON, SURVEYOR, person, publish, seed
 from tests.pricing.test_morning import SIX, fill
 
-DIRECTOR = person(5, Role.director)
+DIRECTOR = Principal(5, "Direksi", frozenset({Grant(Role.director, "PERUMDA")}))
 SignIn = Callable[..., str]
 
 
@@ -125,6 +125,16 @@ def test_the_pages(client: TestClient, sign_in: SignIn) -> None:
         with session_scope(client.app.state.engine) as session:  # type: ignore[attr-defined]
             before = client.get("/prices/KRN").text
             assert session is not None
+        sign_in(client, Role.director, market_id="KRN")
+        of_one_market = {
+            "commodity": "beras-medium",
+            "kind": "HET",
+            "zone": "1",
+            "since": "2026-11-20",
+            "upper": "13.000",
+        }
+        refused = client.post("/office/prices/list/references", data=of_one_market | {"legal_basis": "Kep. 9"})
+        assert refused.status_code == 403, "the list is every market's"
         sign_in(client, Role.director, operator_id="PERUMDA")
         form = {
             "commodity": "beras-medium",
